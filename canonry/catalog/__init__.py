@@ -1,0 +1,32 @@
+"""What is governed: the YAML files of `assets/`, read into frozen specs, with every problem reported at once."""
+
+from canonry.catalog.load import Catalog, CatalogError, Problem, load
+from canonry.catalog.specs import (
+    KINDS,
+    EvalSpec,
+    GoldenQuery,
+    IndexSpec,
+    ModelSpec,
+    MonitorSpec,
+    PromptSpec,
+    SchemeSpec,
+    SourceSpec,
+    Spec,
+)
+
+__all__ = [
+    "KINDS",
+    "Catalog",
+    "CatalogError",
+    "EvalSpec",
+    "GoldenQuery",
+    "IndexSpec",
+    "ModelSpec",
+    "MonitorSpec",
+    "Problem",
+    "PromptSpec",
+    "SchemeSpec",
+    "SourceSpec",
+    "Spec",
+    "load",
+]

@@ -1,0 +1,176 @@
+"""Reads `assets/`: specs by kind and name, references checked, every problem reported at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from canonry.catalog.specs import (
+    KINDS,
+    EvalSpec,
+    IndexSpec,
+    ModelSpec,
+    MonitorSpec,
+    PromptSpec,
+    SchemeSpec,
+    SourceSpec,
+    Spec,
+)
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """Something wrong in one field of one file."""
+
+    path: str
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.field}: {self.message}"
+
+
+class CatalogError(Exception):
+    """The catalog does not hold; `problems` has every reason."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = sorted(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Every governed thing, by kind and name. A name is its file's name."""
+
+    root: Path
+    sources: dict[str, SourceSpec] = field(default_factory=dict)
+    models: dict[str, ModelSpec] = field(default_factory=dict)
+    prompts: dict[str, PromptSpec] = field(default_factory=dict)
+    schemes: dict[str, SchemeSpec] = field(default_factory=dict)
+    indexes: dict[str, IndexSpec] = field(default_factory=dict)
+    evals: dict[str, EvalSpec] = field(default_factory=dict)
+    monitors: dict[str, MonitorSpec] = field(default_factory=dict)
+
+    def path(self, kind: str, name: str) -> Path:
+        """The file that governs one thing."""
+        return self.root / kind / f"{name}.yaml"
+
+    def items(self) -> Iterator[tuple[str, str, Spec]]:
+        """Kind, name and spec of everything."""
+        for kind in KINDS:
+            for name, spec in getattr(self, kind).items():
+                yield kind, name, spec
+
+
+def load(root: str | Path = "assets") -> Catalog:
+    """Read a folder of YAML files. Raises CatalogError with every problem of every file."""
+    root = Path(root)
+    if not root.is_dir():
+        raise CatalogError([Problem(str(root), "folder", "does not exist; run from the project's root")])
+    catalog = Catalog(root)
+    problems: list[Problem] = []
+    for path in sorted(each for each in root.rglob("*") if each.is_file()):
+        relative = path.relative_to(root)
+        if any(part.startswith(".") for part in relative.parts):
+            continue
+        if len(relative.parts) != 2 or relative.parts[0] not in KINDS or path.suffix != ".yaml":
+            problems.append(Problem(str(path), "path", f"expected assets/KIND/NAME.yaml with KIND of {', '.join(KINDS)}"))
+            continue
+        spec = _read(path, KINDS[relative.parts[0]], problems)
+        if spec is not None:
+            getattr(catalog, relative.parts[0])[path.stem] = spec
+    problems += _references(catalog, {Path(problem.path) for problem in problems})
+    if problems:
+        raise CatalogError(problems)
+    return catalog
+
+
+class _Loader(yaml.CSafeLoader):
+    """YAML that refuses a key given twice."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen = set()
+    for key, _ in node.value:
+        if key.value in seen:
+            raise yaml.MarkedYAMLError(problem=f"key {key.value!r} is given twice", problem_mark=key.start_mark)
+        seen.add(key.value)
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def _read(path: Path, kind: type[Spec], problems: list[Problem]) -> Spec | None:
+    try:
+        document = yaml.load(path.read_bytes(), _Loader)
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}" if mark else "file"
+        problems.append(Problem(str(path), where, f"is not YAML: {getattr(error, 'problem', None) or error}"))
+        return None
+    if not isinstance(document, dict):
+        problems.append(Problem(str(path), "file", f"expected a mapping of fields, found {type(document).__name__}"))
+        return None
+    try:
+        return kind.model_validate(document)
+    except ValidationError as error:
+        for each in error.errors():
+            where = ".".join(str(part) for part in each["loc"]) or "file"
+            message = each["msg"].removeprefix("Value error, ")
+            problems.append(Problem(str(path), where, message))
+        return None
+
+
+def _references(catalog: Catalog, broken: set[Path]) -> Iterator[Problem]:
+    def missing(kind: str, name: str, where: str, target_kind: str, target: str) -> Iterator[Problem]:
+        target_path = catalog.path(target_kind, target)
+        known = ", ".join(sorted(getattr(catalog, target_kind))) or "none"
+        if target not in getattr(catalog, target_kind) and target_path not in broken:
+            message = f"{target!r} is not governed: there is no {target_path} (known: {known})"
+            yield Problem(str(catalog.path(kind, name)), where, message)
+
+    for name, index in catalog.indexes.items():
+        yield from missing("indexes", name, "encoder", "models", index.encoder)
+        model = catalog.models.get(index.encoder)
+        if model and model.role != "encoder":
+            path, other = catalog.path("indexes", name), catalog.path("models", index.encoder)
+            yield Problem(str(path), "encoder", f"{other} has role {model.role}, not encoder")
+        if model and model.encoder and index.chunking.max_tokens > model.encoder.max_tokens:
+            other = catalog.path("models", index.encoder)
+            message = f"{index.chunking.max_tokens} is more than the {model.encoder.max_tokens} of {other}"
+            yield Problem(str(catalog.path("indexes", name)), "chunking.max_tokens", message)
+    for name, spec in catalog.evals.items():
+        yield from missing("evals", name, "scheme", "schemes", spec.scheme)
+        if scheme := catalog.schemes.get(spec.scheme):
+            yield from _eval_reads_scheme(catalog, name, spec, scheme)
+    for name, monitor in catalog.monitors.items():
+        yield from missing("monitors", name, "eval", "evals", monitor.eval)
+        if (watched := catalog.evals.get(monitor.eval)) and monitor.slice not in watched.slices:
+            message = f"{list(monitor.slice)} is not a slice of {catalog.path('evals', monitor.eval)}"
+            yield Problem(str(catalog.path("monitors", name)), "slice", message)
+    yield from _versions_claimed_once(catalog)
+
+
+def _eval_reads_scheme(catalog: Catalog, name: str, spec: EvalSpec, scheme: SchemeSpec) -> Iterator[Problem]:
+    path, other = str(catalog.path("evals", name)), catalog.path("schemes", spec.scheme)
+    choices = {choice.name: choice.choices for choice in scheme.choices}
+    if spec.field not in choices:
+        yield Problem(path, "field", f"{other} has no choice {spec.field!r} (it has {', '.join(choices)})")
+    elif spec.positive not in choices[spec.field]:
+        yield Problem(path, "positive", f"{spec.positive!r} is not an answer of {spec.field!r} in {other}")
+
+
+def _versions_claimed_once(catalog: Catalog) -> Iterator[Problem]:
+    owner: dict[tuple[str, str], str] = {}
+    for name, model in catalog.models.items():
+        for version in model.versions:
+            first = owner.setdefault((model.provider, version), name)
+            if first != name:
+                message = f"{version!r} is already a version of {catalog.path('models', first)}"
+                yield Problem(str(catalog.path("models", name)), "versions", message)

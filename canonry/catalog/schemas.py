@@ -1,0 +1,27 @@
+"""JSON Schemas of the specs in `assets/.schema/`, so that editors complete and check."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from canonry.catalog.specs import KINDS
+
+
+def schema_texts() -> dict[str, str]:
+    """File name and text of every schema."""
+    return {
+        f"{kind}.json": json.dumps(spec.model_json_schema(), indent=2, sort_keys=True) + "\n" for kind, spec in KINDS.items()
+    }
+
+
+def write(root: Path) -> list[Path]:
+    """Write the schemas that are missing or stale under `root/.schema`; returns those."""
+    changed = []
+    for name, text in schema_texts().items():
+        path = root / ".schema" / name
+        if not path.exists() or path.read_text() != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            changed.append(path)
+    return changed

@@ -1,0 +1,269 @@
+"""The specs: one class a kind of file in `assets/`. Values with a history are lists of dated entries."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
+"""A name: letters, digits, dots, dashes, underscores."""
+
+Price = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=6)]
+"""US dollars for a million tokens."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Spec(_Strict):
+    """What every governed file says."""
+
+    folder: ClassVar[str]
+
+    description: str = Field(description="What it is and for whom, in a sentence or two.", min_length=10)
+    owner: str = Field(description="Team or person who answers for it.", min_length=2)
+    tags: tuple[Name, ...] = Field((), description="Free labels, shown in the graph.")
+
+
+class Lookup(_Strict):
+    """A second file whose columns the expressions may use, joined on one key."""
+
+    location: str = Field(description="File, folder, glob or object-store URL; ${NAME} takes the environment.")
+    format: Literal["jsonl", "csv", "parquet"] = Field(description="How the file is written.")
+    on: str = Field(description="Column, in both files, to join on; unique in this one.")
+
+
+class Emit(_Strict):
+    """One kind of event made from each row."""
+
+    event: Literal["inferences", "steps", "feedback", "annotations"] = Field(description="Kind of event.")
+    fields: dict[str, str] = Field(
+        description="Event field: SQL expression over the file's columns (and `lookup.column`).", min_length=1
+    )
+    where: str | None = Field(None, description="SQL condition; rows that fail it make no event of this kind.")
+
+
+class SourceSpec(Spec):
+    """Where events come from: products that push, or a folder of files that is watched."""
+
+    folder: ClassVar[str] = "sources"
+
+    type: Literal["push", "file_drop"] = Field(description="`push`: client or HTTP. `file_drop`: files at a location.")
+    location: str | None = Field(None, description="file_drop: file, folder, glob or object-store URL.")
+    format: Literal["jsonl", "csv", "parquet"] | None = Field(None, description="file_drop: plain or gzip.")
+    lookups: dict[Name, Lookup] = Field(default_factory=dict, description="file_drop: other files to join.")
+    emits: tuple[Emit, ...] = Field((), description="file_drop: the events each row makes.")
+    optional: bool = Field(False, description="file_drop: nothing at the location is not an error.")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.type == "file_drop":
+            missing = [name for name in ("location", "format", "emits") if not getattr(self, name)]
+            if missing:
+                raise ValueError(f"a file_drop needs {', '.join(missing)}")
+        elif self.location or self.format or self.emits or self.lookups:
+            raise ValueError("a push source takes no location, format, lookups or emits")
+        return self
+
+
+class ModelPrice(_Strict):
+    """A price that holds from a day on, instead of the public price list's."""
+
+    valid_from: dt.date = Field(description="First day it holds, UTC.")
+    input_mtok: Price = Field(description="US dollars for a million input tokens.")
+    output_mtok: Price = Field(description="US dollars for a million output tokens.")
+    cache_read_mtok: Price | None = Field(None, description="US dollars for a million cached input tokens.")
+    cache_write_mtok: Price | None = Field(None, description="US dollars for a million tokens written to the cache.")
+    reason: str = Field(description="Where the price comes from: a contract, an internal rate, …", min_length=3)
+
+
+class StageMove(_Strict):
+    """A model's stage from a day on."""
+
+    stage: Literal["candidate", "production", "deprecated", "retired"] = Field(description="The new stage.")
+    since: dt.date = Field(description="First day, UTC.")
+    reason: str = Field(description="Why.", min_length=3)
+
+
+class Encoder(_Strict):
+    """How an embedding model is found, verified and run."""
+
+    package: str = Field(description="Python package that carries the weights.")
+    path: str = Field(description="Folder of the model inside the package.")
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] = Field(description="Of model.safetensors.")
+    dimension: int = Field(description="Length of a vector.", gt=0)
+    max_tokens: int = Field(description="Longest text it sees; the rest is cut.", gt=0)
+    normalize: bool = Field(True, description="Vectors have length 1, so that inner product is cosine.")
+
+
+class ModelSpec(Spec):
+    """A model teams may use: a generative one, or the encoder of indexes."""
+
+    folder: ClassVar[str] = "models"
+
+    role: Literal["chat", "encoder"] = Field(description="What it is for.")
+    provider: str = Field(description="Who serves it, as in gen_ai.provider.name.")
+    versions: tuple[str, ...] = Field((), description="Values of response_model that are this model.")
+    stages: tuple[StageMove, ...] = Field(description="Its history, oldest first; append, never overwrite.", min_length=1)
+    prices: tuple[ModelPrice, ...] = Field((), description="Own prices, oldest first; append, never overwrite.")
+    encoder: Encoder | None = Field(None, description="Of a model with role encoder.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.role == "encoder") != (self.encoder is not None):
+            raise ValueError("`encoder` belongs to a model with role encoder, and only there")
+        _ascending("stages", [move.since for move in self.stages])
+        _ascending("prices", [price.valid_from for price in self.prices], strict=True)
+        return self
+
+
+class PromptVersion(_Strict):
+    """One text of a prompt, with its history."""
+
+    since: dt.date = Field(description="First day, UTC.")
+    template: str = Field(description="The text; {name} is a variable.", min_length=1)
+    change: str = Field(description="What changed and why.", min_length=3)
+
+
+class PromptSpec(Spec):
+    """A canonical prompt: versions are appended, the last one is the candidate for release."""
+
+    folder: ClassVar[str] = "prompts"
+
+    variables: tuple[str, ...] = Field((), description="Variables every version uses.")
+    versions: tuple[PromptVersion, ...] = Field(description="Oldest first; append, never overwrite.", min_length=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _ascending("versions", [version.since for version in self.versions])
+        for number, version in enumerate(self.versions):
+            missing = [name for name in self.variables if "{" + name + "}" not in version.template]
+            if missing:
+                raise ValueError(f"versions.{number}.template: does not use {', '.join(missing)}")
+        return self
+
+
+class Choice(_Strict):
+    """A question with a closed answer."""
+
+    name: Name = Field(description="Field of the result.")
+    question: str = Field(description="What the reviewer is asked.")
+    choices: tuple[str, ...] = Field(description="Answers, exclusive.", min_length=2)
+
+
+class Sampling(_Strict):
+    """How items are chosen: a stratified random draw each day, its probabilities known."""
+
+    population: Literal["answered"] = Field("answered", description="Calls of the day that ended without an error.")
+    products: tuple[str, ...] = Field((), description="Only these products; empty means all.")
+    strata: tuple[Literal["product", "team", "feature", "response_model"], ...] = Field(
+        description="Fields whose combinations are drawn from separately.", min_length=1
+    )
+    per_stratum: int = Field(description="Items a day from each stratum.", gt=0)
+    seed: int = Field(0, description="Another seed gives another draw; a draw once made stays.")
+
+
+class SchemeSpec(Spec):
+    """A labeling scheme: what reviewers see, what they answer, and how items are chosen."""
+
+    folder: ClassVar[str] = "schemes"
+
+    version: int = Field(description="Raise it when questions change; old labels stay with theirs.", gt=0)
+    instructions: str = Field(description="What reviewers read first.", min_length=10)
+    choices: tuple[Choice, ...] = Field(description="Questions to answer for each item.", min_length=1)
+    spans: tuple[str, ...] = Field((), description="Labels for marked passages of the answer.")
+    sampling: Sampling = Field(description="How items are chosen.")
+
+
+class Documents(_Strict):
+    """Where an index's documents are read."""
+
+    location: str = Field(description="JSON Lines file or glob; ${NAME} takes the environment.")
+    id: str = Field("id", description="Column: the document's id, unique.")
+    title: str | None = Field("title", description="Column: its title, kept with every chunk.")
+    text: str = Field("text", description="Column: its text.")
+
+
+class Chunking(_Strict):
+    """How documents are cut, in the encoder's own tokens."""
+
+    max_tokens: int = Field(200, description="Longest chunk.", gt=10)
+    overlap_tokens: int = Field(0, description="Tokens repeated from the chunk before.", ge=0)
+
+
+class GoldenQuery(_Strict):
+    """A query whose right documents are known."""
+
+    query: str = Field(description="What a user asks.")
+    documents: tuple[str, ...] = Field(description="Ids of documents that answer it.", min_length=1)
+
+
+class Gate(_Strict):
+    """What a candidate must show before it is released."""
+
+    recall_at_10: float = Field(0.99, description="Least recall@10 against exact search.", ge=0, le=1)
+    hit_rate_drop: float = Field(
+        0.05,
+        description="The interval must rule out that golden queries' hit rate@10 fell by more than this.",
+        ge=0,
+        le=1,
+    )
+
+
+class IndexSpec(Spec):
+    """A canonical embedding index: its documents, encoder, and the gate before its release."""
+
+    folder: ClassVar[str] = "indexes"
+
+    documents: Documents = Field(description="What is indexed.")
+    encoder: Name = Field(description="A model with role encoder.")
+    chunking: Chunking = Field(default_factory=Chunking, description="How documents are cut.")
+    faiss_factory: str = Field("Flat", description="FAISS index factory string, inner product.")
+    golden_queries: tuple[GoldenQuery, ...] = Field((), description="Queries written by people.")
+    golden_file: str | None = Field(None, description="JSON Lines of more: query, documents.")
+    gate: Gate = Field(default_factory=Gate, description="What a candidate must show.")
+    optional: bool = Field(False, description="No documents yet is not an error.")
+
+
+class EvalSpec(Spec):
+    """An estimate of quality: which labels, which slices, how sure."""
+
+    folder: ClassVar[str] = "evals"
+
+    metric: Name = Field(description="Name of the figure, as in the tables.")
+    scheme: Name = Field(description="Labeling scheme that gives the labels.")
+    field: Name = Field(description="Choice of the scheme that is read.")
+    positive: str = Field(description="The answer that counts as 1.")
+    slices: tuple[tuple[Literal["product", "team", "feature", "response_model"], ...], ...] = Field(
+        description="Each a list of fields to estimate by; [] is everything.", min_length=1
+    )
+    window_days: int = Field(7, description="Days, the estimate's own included.", gt=0)
+    confidence: float = Field(0.95, description="Of the interval.", gt=0.5, lt=1)
+    minimum_labels: int = Field(10, description="Fewer labels than this and the estimate is refused.", gt=1)
+
+
+class MonitorSpec(Spec):
+    """A check on an estimate: it warns when the interval rules out what is promised."""
+
+    folder: ClassVar[str] = "monitors"
+
+    eval: Name = Field(description="The estimate watched.")
+    slice: tuple[Literal["product", "team", "feature", "response_model"], ...] = Field(description="Which slice.")
+    at_most: float = Field(description="Warn when the interval lies wholly above this.", ge=0, le=1)
+    severity: Literal["warn", "error"] = Field("warn", description="How loud.")
+
+
+KINDS: dict[str, type[Spec]] = {
+    kind.folder: kind for kind in (SourceSpec, ModelSpec, PromptSpec, SchemeSpec, IndexSpec, EvalSpec, MonitorSpec)
+}
+"""Spec class by folder of `assets/`."""
+
+
+def _ascending(name: str, days: list[dt.date], strict: bool = False) -> None:
+    for number, (earlier, later) in enumerate(zip(days, days[1:], strict=False), start=1):
+        if later < earlier or (strict and later == earlier):
+            raise ValueError(f"{name}.{number}: {later} does not come after {earlier}; append at the end")

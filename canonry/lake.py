@@ -1,0 +1,216 @@
+"""What a lake partition is: `KIND/day=D/*.parquet`, its schema, and the manifest that names what it was made from."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from canonry.events import ENVELOPE, EVENT_TYPES, INFERENCE, Field, FieldType
+from canonry.storage import NotFound, Storage
+
+MANIFEST = "manifest.json"
+
+TIME = pa.timestamp("us")
+"""UTC by contract; no zone in the type, so that every engine reads the same figures."""
+
+MONEY = pa.decimal128(38, 12)
+"""US dollars."""
+
+_ARROW: dict[FieldType, pa.DataType] = {
+    "text": pa.string(),
+    "integer": pa.int64(),
+    "real": pa.float64(),
+    "boolean": pa.bool_(),
+    "time": TIME,
+    "json": pa.string(),
+    "retrieved": pa.list_(pa.struct({"chunk_id": pa.string(), "score": pa.float64(), "text": pa.string()})),
+}
+
+
+def _schema(fields: Iterable[Field]) -> pa.Schema:
+    return pa.schema([(field.name, _ARROW[field.type]) for field in fields])
+
+
+_INFERENCE_ID = tuple(field for field in INFERENCE.fields if field.name == INFERENCE.id_field)
+
+SCHEMAS: dict[str, pa.Schema] = {
+    **{name: _schema((*event.fields, *ENVELOPE)) for name, event in EVENT_TYPES.items()},
+    "contents": _schema((*_INFERENCE_ID, *INFERENCE.contents)),
+    "charges": pa.schema(
+        [
+            ("charge_id", pa.string()),
+            ("inference_id", pa.string()),
+            ("token_kind", pa.string()),
+            ("quantity", pa.int64()),
+            ("price_per_token", MONEY),
+            ("amount", MONEY),
+            ("status", pa.string()),
+            ("price_id", pa.string()),
+            ("price_snapshot", pa.string()),
+            ("valid_at", TIME),
+            ("known_at", TIME),
+        ]
+    ),
+    "scores": pa.schema(
+        [
+            ("inference_id", pa.string()),
+            ("scorer", pa.string()),
+            ("scorer_version", pa.string()),
+            ("metric", pa.string()),
+            ("value", pa.float64()),
+            ("scored_at", TIME),
+        ]
+    ),
+    "estimates": pa.schema(
+        [
+            ("eval", pa.string()),
+            ("metric", pa.string()),
+            ("estimand", pa.string()),
+            ("slice", pa.string()),
+            ("product", pa.string()),
+            ("team", pa.string()),
+            ("feature", pa.string()),
+            ("response_model", pa.string()),
+            ("window_start", pa.date32()),
+            ("window_end", pa.date32()),
+            ("value", pa.float64()),
+            ("interval_low", pa.float64()),
+            ("interval_high", pa.float64()),
+            ("confidence", pa.float64()),
+            ("population", pa.int64()),
+            ("drawn", pa.int64()),
+            ("labels", pa.int64()),
+            ("positives", pa.int64()),
+            ("method", pa.string()),
+            ("refused", pa.string()),
+            ("simulated", pa.bool_()),
+            ("scheme_version", pa.string()),
+        ]
+    ),
+    "rejected": pa.schema(
+        [
+            ("kind", pa.string()),
+            ("event_id", pa.string()),
+            ("source", pa.string()),
+            ("received_at", TIME),
+            ("reason", pa.string()),
+            ("digest", pa.string()),
+            ("raw", pa.binary()),
+            ("segment", pa.string()),
+        ]
+    ),
+}
+"""Columns of every daily kind. A new column is appended; readers unite partitions by name."""
+
+ANCHOR_DAY = dt.date(1970, 1, 1)
+"""Day of an empty partition that gives every reader the schema before the first event arrives."""
+
+
+def folder(kind: str, day: dt.date) -> str:
+    """Path of a partition in the lake."""
+    return f"{kind}/day={day.isoformat()}"
+
+
+def ensure_anchors(lake: Storage) -> None:
+    """Write the empty partitions that give readers each kind's current schema."""
+    for kind, schema in SCHEMAS.items():
+        data = parquet_bytes(schema.empty_table())
+        path = f"{folder(kind, ANCHOR_DAY)}/empty-{hashlib.sha256(data).hexdigest()[:12]}.parquet"
+        if lake.put_if_absent(path, data):
+            for entry in list(lake.list(folder(kind, ANCHOR_DAY))):
+                if entry.path != path:
+                    lake.delete(entry.path)
+
+
+def manifest(lake: Storage, kind: str, day: dt.date) -> dict[str, Any] | None:
+    """What a partition was made from, or None where there is none yet."""
+    try:
+        return json.loads(lake.read(f"{folder(kind, day)}/{MANIFEST}"))
+    except NotFound:
+        return None
+
+
+def days(lake: Storage, kind: str) -> list[dt.date]:
+    """Days that have a partition of this kind, in order."""
+    suffix = f"/{MANIFEST}"
+    return [
+        dt.date.fromisoformat(entry.path.removesuffix(suffix).rpartition("day=")[2])
+        for entry in lake.list(kind)
+        if entry.path.endswith(suffix)
+    ]
+
+
+def write(lake: Storage, kind: str, day: dt.date, table: pa.Table, made_from: Mapping[str, Any]) -> bool:
+    """Replace a partition by one file of these rows. False where it already was exactly this.
+
+    `table` needs the columns of SCHEMAS[kind] in any order; its rows are written in the order given.
+    """
+    data = parquet_bytes(table.select(SCHEMAS[kind].names).cast(SCHEMAS[kind]))
+    return commit(lake, kind, day, {"part-0.parquet": data}, {**made_from, "rows": table.num_rows})
+
+
+def commit(
+    lake: Storage, kind: str, day: dt.date, files: Mapping[str, bytes], made_from: Mapping[str, Any]
+) -> bool:
+    """Make these files the partition: files first, then the manifest, then away with what it no longer names."""
+    base = folder(kind, day)
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
+    document = {**made_from, "files": digests}
+    present = {entry.path for entry in lake.list(base)}
+    wanted = {f"{base}/{name}" for name in (*files, MANIFEST)}
+    if manifest(lake, kind, day) == document and present == wanted:
+        return False
+    for name, data in files.items():
+        lake.put(f"{base}/{name}", data)
+    lake.put(f"{base}/{MANIFEST}", json.dumps(document, indent=1, sort_keys=True).encode() + b"\n")
+    for path in present - wanted:
+        lake.delete(path)
+    return True
+
+
+def read(
+    lake: Storage, kind: str, days: Iterable[dt.date], columns: list[str] | None = None, *, with_day: bool = False
+) -> pa.Table:
+    """Rows of a kind on these days, in order of day and file; with a `day` column when asked."""
+    schema = SCHEMAS[kind]
+    if columns is not None:
+        schema = pa.schema([schema.field(name) for name in columns])
+    parts = []
+    for day in days:
+        for path in _data_files(lake, kind, day):
+            with lake.local_copy(path) as file:
+                part = _conform(pq.read_table(file, columns=columns, partitioning=None), schema)
+            if with_day:
+                part = part.append_column("day", pa.array([day] * part.num_rows, pa.date32()))
+            parts.append(part)
+    if not parts:
+        parts = [(schema.append(pa.field("day", pa.date32())) if with_day else schema).empty_table()]
+    return pa.concat_tables(parts)
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    """The same bytes for the same rows."""
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd", store_schema=False)
+    return buffer.getvalue()
+
+
+def _data_files(lake: Storage, kind: str, day: dt.date) -> Iterator[str]:
+    made_from = manifest(lake, kind, day)
+    for name in made_from["files"] if made_from else ():
+        yield f"{folder(kind, day)}/{name}"
+
+
+def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    columns = [
+        table[field.name].cast(field.type) if field.name in table.column_names else pa.nulls(table.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)

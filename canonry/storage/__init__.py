@@ -1,0 +1,20 @@
+"""Where things lie: five zones behind one small seam, on a local folder or an object store."""
+
+from canonry.storage._local import Files, LocalStorage
+from canonry.storage._object import ObjectStorage
+from canonry.storage._seam import Conflict, Entry, NotFound, Storage, StorageError
+from canonry.storage._zones import Zones, open_storage, open_zones
+
+__all__ = [
+    "Conflict",
+    "Entry",
+    "Files",
+    "LocalStorage",
+    "NotFound",
+    "ObjectStorage",
+    "Storage",
+    "StorageError",
+    "Zones",
+    "open_storage",
+    "open_zones",
+]

@@ -1,0 +1,125 @@
+"""Zones on an S3-compatible object store, through obstore (extra `s3`)."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from canonry.storage._seam import Conflict, Entry, NotFound, StorageError
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store
+
+
+class ObjectStorage:
+    """A prefix in a bucket, `s3://bucket/prefix`.
+
+    Credentials, region and endpoint come from the standard AWS variables of the environment. A conditional
+    write is the store's own (If-None-Match, If-Match), so several machines may publish.
+    """
+
+    appends = False
+
+    def __init__(self, url: str) -> None:
+        try:
+            from obstore.store import S3Store
+        except ImportError:
+            raise StorageError(f"{url}: object storage needs the extra: pip install 'canonry[s3]'") from None
+        self.url = url.rstrip("/")
+        bucket, _, prefix = self.url.removeprefix("s3://").partition("/")
+        options: dict[str, Any] = {}
+        if os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://"):
+            options["client_options"] = {"allow_http": True}
+        self._store: S3Store = S3Store(bucket, prefix=prefix or None, **options)
+
+    def read(self, path: str, start: int = 0, end: int | None = None) -> bytes:
+        import obstore
+
+        with self._errors(path):
+            if end is not None:
+                if end <= start:
+                    return b""
+                return bytes(obstore.get_range(self._store, path, start=start, end=end))
+            if start:
+                size = obstore.head(self._store, path)["size"]
+                return b"" if size <= start else bytes(obstore.get_range(self._store, path, start=start, end=size))
+            return bytes(obstore.get(self._store, path).bytes())
+
+    def head(self, path: str) -> Entry | None:
+        import obstore
+
+        try:
+            meta = obstore.head(self._store, path)
+        except FileNotFoundError:
+            return None
+        return Entry(path, meta["size"], meta["e_tag"] or "")
+
+    def list(self, prefix: str = "") -> Iterator[Entry]:
+        import obstore
+
+        entries = [
+            Entry(meta["path"], meta["size"], meta["e_tag"] or "")
+            for page in obstore.list(self._store, prefix or None)
+            for meta in page
+        ]
+        yield from sorted(entries)
+
+    def put(self, path: str, data: bytes) -> None:
+        import obstore
+
+        obstore.put(self._store, path, data)
+
+    def put_if_absent(self, path: str, data: bytes) -> bool:
+        import obstore
+        from obstore.exceptions import AlreadyExistsError
+
+        try:
+            obstore.put(self._store, path, data, mode="create")
+        except AlreadyExistsError:
+            return False
+        return True
+
+    def put_if_match(self, path: str, data: bytes, etag: str | None) -> None:
+        import obstore
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        try:
+            obstore.put(self._store, path, data, mode="create" if etag is None else {"e_tag": etag})
+        except (AlreadyExistsError, PreconditionError, FileNotFoundError):
+            raise Conflict(f"{self.url}/{path}: changed by another writer; read it again and retry") from None
+
+    def put_file(self, path: str, source: Path) -> None:
+        import obstore
+
+        obstore.put(self._store, path, source)
+
+    def append(self, path: str, data: bytes) -> None:
+        raise StorageError(f"{self.url}/{path}: an object store cannot append; put each batch as an object")
+
+    def delete(self, path: str) -> None:
+        import obstore
+
+        if self.head(path):
+            obstore.delete(self._store, path)
+
+    @contextmanager
+    def local_copy(self, path: str) -> Iterator[Path]:
+        import obstore
+
+        with tempfile.TemporaryDirectory(prefix="canonry-") as folder:
+            target = Path(folder, path.rsplit("/", 1)[-1])
+            with self._errors(path), open(target, "wb") as file:
+                for part in obstore.get(self._store, path).stream(min_chunk_size=8 << 20):
+                    file.write(bytes(part))
+            yield target
+
+    @contextmanager
+    def _errors(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise NotFound(f"{self.url}/{path}: no such object") from None

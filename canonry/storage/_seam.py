@@ -1,0 +1,83 @@
+"""The storage seam: what every kind of storage can do, and nothing that only one can."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+class StorageError(Exception):
+    """Something a storage could not do; the message names the path."""
+
+
+class NotFound(StorageError):
+    """There is nothing at this path."""
+
+
+class Conflict(StorageError):
+    """Another writer was there first."""
+
+
+@dataclass(frozen=True, order=True)
+class Entry:
+    """One stored object: its path under the storage's root, its size in bytes, and a tag that changes with it."""
+
+    path: str
+    size: int
+    etag: str
+
+
+class Storage(Protocol):
+    """A tree of byte objects. Paths are relative, with `/`; every write is durable when the call returns.
+
+    A reader sees an object whole or not at all, except one that grows by `append`.
+    """
+
+    url: str
+    """Where the root is, as a path or URL that other engines (DuckDB, a browser) understand."""
+
+    appends: bool
+    """Whether `append` can grow an object; where it cannot, each batch becomes an object of its own."""
+
+    def read(self, path: str, start: int = 0, end: int | None = None) -> bytes:
+        """Bytes `start:end` of an object. Raises NotFound."""
+        ...
+
+    def head(self, path: str) -> Entry | None:
+        """The object's entry, or None where there is none."""
+        ...
+
+    def list(self, prefix: str = "") -> Iterator[Entry]:
+        """Entries under a folder (or all), in order of path."""
+        ...
+
+    def put(self, path: str, data: bytes) -> None:
+        """Write or replace an object, at once for every reader."""
+        ...
+
+    def put_if_absent(self, path: str, data: bytes) -> bool:
+        """Write an object unless one is there; True when written."""
+        ...
+
+    def put_if_match(self, path: str, data: bytes, etag: str | None) -> None:
+        """Replace an object that is still as `etag` says (None: still absent). Raises Conflict."""
+        ...
+
+    def put_file(self, path: str, source: Path) -> None:
+        """Write or replace an object with a local file's bytes. The file is left where it is."""
+        ...
+
+    def append(self, path: str, data: bytes) -> None:
+        """Grow an object. A crash, or a full disk, leaves at most a part of `data` at its end."""
+        ...
+
+    def delete(self, path: str) -> None:
+        """Remove an object; nothing happens where there is none."""
+        ...
+
+    def local_copy(self, path: str) -> AbstractContextManager[Path]:
+        """A local file with the object's bytes, to be read only, for as long as the context lasts. Raises NotFound."""
+        ...
