@@ -137,14 +137,15 @@ def manifest(lake: Storage, kind: str, day: dt.date) -> dict[str, Any] | None:
         return None
 
 
+def put_manifest(lake: Storage, kind: str, day: dt.date, document: Mapping[str, Any]) -> None:
+    """Say what a partition was made from: the last step of writing it."""
+    lake.put(f"{folder(kind, day)}/{MANIFEST}", json.dumps(document, indent=1, sort_keys=True).encode() + b"\n")
+
+
 def days(lake: Storage, kind: str) -> list[dt.date]:
-    """Days that have a partition of this kind, in order."""
-    suffix = f"/{MANIFEST}"
-    return [
-        dt.date.fromisoformat(entry.path.removesuffix(suffix).rpartition("day=")[2])
-        for entry in lake.list(kind)
-        if entry.path.endswith(suffix)
-    ]
+    """Days that have rows of this kind, in order."""
+    found = {entry.path.split("/")[1].removeprefix("day=") for entry in lake.list(kind)}
+    return sorted(day for day in map(dt.date.fromisoformat, found) if day != ANCHOR_DAY)
 
 
 def write(lake: Storage, kind: str, day: dt.date, table: pa.Table, made_from: Mapping[str, Any]) -> bool:
@@ -156,9 +157,7 @@ def write(lake: Storage, kind: str, day: dt.date, table: pa.Table, made_from: Ma
     return commit(lake, kind, day, {"part-0.parquet": data}, {**made_from, "rows": table.num_rows})
 
 
-def commit(
-    lake: Storage, kind: str, day: dt.date, files: Mapping[str, bytes], made_from: Mapping[str, Any]
-) -> bool:
+def commit(lake: Storage, kind: str, day: dt.date, files: Mapping[str, bytes], made_from: Mapping[str, Any]) -> bool:
     """Make these files the partition: files first, then the manifest, then away with what it no longer names."""
     base = folder(kind, day)
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
@@ -169,7 +168,7 @@ def commit(
         return False
     for name, data in files.items():
         lake.put(f"{base}/{name}", data)
-    lake.put(f"{base}/{MANIFEST}", json.dumps(document, indent=1, sort_keys=True).encode() + b"\n")
+    put_manifest(lake, kind, day, document)
     for path in present - wanted:
         lake.delete(path)
     return True
@@ -203,9 +202,9 @@ def parquet_bytes(table: pa.Table) -> bytes:
 
 
 def _data_files(lake: Storage, kind: str, day: dt.date) -> Iterator[str]:
-    made_from = manifest(lake, kind, day)
-    for name in made_from["files"] if made_from else ():
-        yield f"{folder(kind, day)}/{name}"
+    for entry in lake.list(folder(kind, day)):
+        if entry.path.endswith(".parquet"):
+            yield entry.path
 
 
 def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -79,7 +79,9 @@ def load(root: str | Path = "assets") -> Catalog:
         if any(part.startswith(".") for part in relative.parts):
             continue
         if len(relative.parts) != 2 or relative.parts[0] not in KINDS or path.suffix != ".yaml":
-            problems.append(Problem(str(path), "path", f"expected assets/KIND/NAME.yaml with KIND of {', '.join(KINDS)}"))
+            problems.append(
+                Problem(str(path), "path", f"expected assets/KIND/NAME.yaml with KIND of {', '.join(KINDS)}")
+            )
             continue
         spec = _read(path, KINDS[relative.parts[0]], problems)
         if spec is not None:

@@ -11,7 +11,8 @@ from canonry.catalog.specs import KINDS
 def schema_texts() -> dict[str, str]:
     """File name and text of every schema."""
     return {
-        f"{kind}.json": json.dumps(spec.model_json_schema(), indent=2, sort_keys=True) + "\n" for kind, spec in KINDS.items()
+        f"{kind}.json": json.dumps(spec.model_json_schema(), indent=2, sort_keys=True) + "\n"
+        for kind, spec in KINDS.items()
     }
 
 

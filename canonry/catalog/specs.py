@@ -108,7 +108,9 @@ class ModelSpec(Spec):
     role: Literal["chat", "encoder"] = Field(description="What it is for.")
     provider: str = Field(description="Who serves it, as in gen_ai.provider.name.")
     versions: tuple[str, ...] = Field((), description="Values of response_model that are this model.")
-    stages: tuple[StageMove, ...] = Field(description="Its history, oldest first; append, never overwrite.", min_length=1)
+    stages: tuple[StageMove, ...] = Field(
+        description="Its history, oldest first; append, never overwrite.", min_length=1
+    )
     prices: tuple[ModelPrice, ...] = Field((), description="Own prices, oldest first; append, never overwrite.")
     encoder: Encoder | None = Field(None, description="Of a model with role encoder.")
 

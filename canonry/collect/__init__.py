@@ -1,0 +1,1 @@
+"""The collect stage: events in `landing/` become typed, deduplicated days in `lake/`."""
