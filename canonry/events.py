@@ -49,8 +49,8 @@ class EventType:
         return frozenset(field.name for field in self.all_fields)
 
 
-def _text(name: str, description: str, **more: bool) -> Field:
-    return Field(name, "text", description, **more)
+def _text(name: str, description: str, *, required: bool = False) -> Field:
+    return Field(name, "text", description, required=required)
 
 
 def _count(name: str, description: str) -> Field:

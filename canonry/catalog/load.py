@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from canonry.catalog import expressions
 from canonry.catalog.specs import (
     KINDS,
     EvalSpec,
@@ -21,6 +22,7 @@ from canonry.catalog.specs import (
     SourceSpec,
     Spec,
 )
+from canonry.events import EVENT_TYPES
 
 
 @dataclass(frozen=True, order=True)
@@ -137,6 +139,8 @@ def _references(catalog: Catalog, broken: set[Path]) -> Iterator[Problem]:
             message = f"{target!r} is not governed: there is no {target_path} (known: {known})"
             yield Problem(str(catalog.path(kind, name)), where, message)
 
+    for name, source in catalog.sources.items():
+        yield from _expressions(catalog, name, source)
     for name, index in catalog.indexes.items():
         yield from missing("indexes", name, "encoder", "models", index.encoder)
         model = catalog.models.get(index.encoder)
@@ -157,6 +161,21 @@ def _references(catalog: Catalog, broken: set[Path]) -> Iterator[Problem]:
             message = f"{list(monitor.slice)} is not a slice of {catalog.path('evals', monitor.eval)}"
             yield Problem(str(catalog.path("monitors", name)), "slice", message)
     yield from _versions_claimed_once(catalog)
+
+
+def _expressions(catalog: Catalog, name: str, source: SourceSpec) -> Iterator[Problem]:
+    path = str(catalog.path("sources", name))
+    for number, emit in enumerate(source.emits):
+        where = f"emits.{number}"
+        event = EVENT_TYPES[emit.event]
+        for required in (event.id_field, event.time_field):
+            if required not in emit.fields:
+                yield Problem(path, f"{where}.fields", f"{required} is missing; {emit.event} need it")
+        for field_name, expression in emit.fields.items():
+            if wrong := expressions.problem(expression):
+                yield Problem(path, f"{where}.fields.{field_name}", wrong)
+        if emit.where and (wrong := expressions.problem(emit.where)):
+            yield Problem(path, f"{where}.where", wrong)
 
 
 def _eval_reads_scheme(catalog: Catalog, name: str, spec: EvalSpec, scheme: SchemeSpec) -> Iterator[Problem]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from canonry.catalog.specs import KINDS
@@ -10,10 +9,8 @@ from canonry.catalog.specs import KINDS
 
 def schema_texts() -> dict[str, str]:
     """File name and text of every schema."""
-    return {
-        f"{kind}.json": json.dumps(spec.model_json_schema(), indent=2, sort_keys=True) + "\n"
-        for kind, spec in KINDS.items()
-    }
+    schemas = {f"{kind}.json": spec.model_json_schema() for kind, spec in KINDS.items()}
+    return {name: json.dumps(schema, indent=2, sort_keys=True) + "\n" for name, schema in schemas.items()}
 
 
 def write(root: Path) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from itertools import pairwise
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -34,7 +35,7 @@ class Lookup(_Strict):
 
     location: str = Field(description="File, folder, glob or object-store URL; ${NAME} takes the environment.")
     format: Literal["jsonl", "csv", "parquet"] = Field(description="How the file is written.")
-    on: str = Field(description="Column, in both files, to join on; unique in this one.")
+    key: str = Field(description="Column, in both files, to join on; unique in this one.")
 
 
 class Emit(_Strict):
@@ -55,7 +56,7 @@ class SourceSpec(Spec):
     type: Literal["push", "file_drop"] = Field(description="`push`: client or HTTP. `file_drop`: files at a location.")
     location: str | None = Field(None, description="file_drop: file, folder, glob or object-store URL.")
     format: Literal["jsonl", "csv", "parquet"] | None = Field(None, description="file_drop: plain or gzip.")
-    lookups: dict[Name, Lookup] = Field(default_factory=dict, description="file_drop: other files to join.")
+    lookups: dict[Name, Lookup] = Field({}, description="file_drop: other files to join.")
     emits: tuple[Emit, ...] = Field((), description="file_drop: the events each row makes.")
     optional: bool = Field(False, description="file_drop: nothing at the location is not an error.")
 
@@ -223,11 +224,11 @@ class IndexSpec(Spec):
 
     documents: Documents = Field(description="What is indexed.")
     encoder: Name = Field(description="A model with role encoder.")
-    chunking: Chunking = Field(default_factory=Chunking, description="How documents are cut.")
+    chunking: Chunking = Field(Chunking(), description="How documents are cut.")
     faiss_factory: str = Field("Flat", description="FAISS index factory string, inner product.")
     golden_queries: tuple[GoldenQuery, ...] = Field((), description="Queries written by people.")
     golden_file: str | None = Field(None, description="JSON Lines of more: query, documents.")
-    gate: Gate = Field(default_factory=Gate, description="What a candidate must show.")
+    gate: Gate = Field(Gate(), description="What a candidate must show.")
     optional: bool = Field(False, description="No documents yet is not an error.")
 
 
@@ -266,6 +267,6 @@ KINDS: dict[str, type[Spec]] = {
 
 
 def _ascending(name: str, days: list[dt.date], strict: bool = False) -> None:
-    for number, (earlier, later) in enumerate(zip(days, days[1:], strict=False), start=1):
+    for number, (earlier, later) in enumerate(pairwise(days), start=1):
         if later < earlier or (strict and later == earlier):
             raise ValueError(f"{name}.{number}: {later} does not come after {earlier}; append at the end")

@@ -34,16 +34,14 @@ def create_rivals(connection: duckdb.DuckDBPyConnection, lake: Storage, kind: st
 
     Columns: id, day, received_at, digest. Compares 64-bit hashes first: a day's cost hardly grows with history.
     """
-    connection.execute(
-        "CREATE OR REPLACE TABLE rivals (id VARCHAR, day DATE, received_at TIMESTAMP, digest VARCHAR, started_at TIMESTAMP)"
-    )
+    connection.execute("CREATE TABLE rivals (id VARCHAR, day DATE, received_at TIMESTAMP, digest VARCHAR)")
     for other, paths in sorted(key_files(lake, kind).items()):
         if other == day:
             continue
         for path in paths:
             with lake.local_copy(path) as file:
                 connection.execute(
-                    "INSERT INTO rivals SELECT other.id, ?, other.received_at, other.digest, other.started_at "
+                    "INSERT INTO rivals SELECT other.id, ?, other.received_at, other.digest "
                     "FROM read_parquet(?) AS other JOIN keys ON other.id_hash = keys.id_hash AND other.id = keys.id",
                     [other, str(file)],
                 )

@@ -77,8 +77,8 @@ class LandingWriter:
             except _Unreadable as error:
                 unreadable.append((position, error.reason))
                 lines[None].append(self._keep(kind, error, received_at))
-        for day in sorted(lines, key=lambda each: each or dt.date.min):
-            self._write(kind, received_at.date(), day, frame(lines[day]))
+        for placed, batch in lines.items():
+            self._write(kind, received_at.date(), placed, frame(batch))
         return Receipt(accepted, tuple(unreadable))
 
     def _envelope(

@@ -18,7 +18,7 @@ import duckdb
 
 from canonry import lake as lakes
 from canonry.collect import keys, news
-from canonry.collect.rejected import PiecesOfSegment, write_rejected
+from canonry.collect.rejected import DAMAGED, PiecesOfSegment, write_rejected
 from canonry.collect.segments import Segment, segments_of
 from canonry.collect.validate import engine, load_events
 from canonry.events import ENVELOPE, EVENT_TYPES, INFERENCE, EventType
@@ -90,9 +90,7 @@ def _make(
         duplicates += more
         part = _part_name(read.consumed) if before else "part-0"
         parts = sorted({*(before["parts"] if before else ()), part})
-        pieces = [
-            PiecesOfSegment(path, "damaged batch: its checksum does not match", data) for path, data in read.damaged
-        ]
+        pieces = [PiecesOfSegment(path, DAMAGED, data) for path, data in read.damaged]
         if over:
             reason = "torn end: the batch is incomplete, so it was never acknowledged, or the file was cut"
             pieces += [PiecesOfSegment(path, reason, data) for path, data in read.torn.items()]
@@ -126,7 +124,7 @@ def _set_aside_wrong(connection: duckdb.DuckDBPyConnection, event_type: EventTyp
 
 
 def _set_aside_copies(connection: duckdb.DuckDBPyConnection, event_type: EventType) -> int:
-    """Keep of each id the copy received first (then the smallest digest); returns how many were the same event again."""
+    """Keep of each id the copy received first (then the smallest digest); how many others were the same event."""
     key = event_type.id_field
     connection.execute(
         f"CREATE TABLE losers AS SELECT place, same FROM (SELECT rowid AS place, "
@@ -140,7 +138,7 @@ def _set_aside_copies(connection: duckdb.DuckDBPyConnection, event_type: EventTy
 def _set_aside_known(
     connection: duckdb.DuckDBPyConnection, lake: Storage, event_type: EventType, day: dt.date
 ) -> int | None:
-    """Set aside new copies of ids the day already has; how many were the same. None where a new copy is the one that counts."""
+    """Set aside new copies of known ids; how many were the same event. None where a new copy is the one that counts."""
     key = event_type.id_field
     connection.execute("CREATE TABLE known (id VARCHAR, received_at TIMESTAMP, digest VARCHAR)")
     for path in keys.key_files(lake, event_type.name).get(day, ()):
@@ -165,19 +163,20 @@ def _set_aside_known(
 def _set_aside_rivals(
     connection: duckdb.DuckDBPyConnection, lake: Storage, event_type: EventType, day: dt.date
 ) -> tuple[int, tuple[dt.date, ...]]:
-    """Set aside ids of which another day has the copy that counts; how many were the same, and days that lost theirs."""
+    """Set aside ids whose copy on another day counts; how many were the same event, and days that lost theirs."""
     keys.create_rivals(connection, lake, event_type.name, day)
     if _count(connection, "rivals") == 0:
         return 0, ()
     key = event_type.id_field
+    theirs = "(rivals.received_at, rivals.digest, rivals.day)"
     ours = f"(events.received_at, events.digest, DATE '{day}')"
     connection.execute(
-        f"CREATE OR REPLACE TABLE losers AS SELECT DISTINCT events.rowid AS place, events.digest = rivals.digest AS same "
-        f"FROM events JOIN rivals ON rivals.id = events.{key} WHERE (rivals.received_at, rivals.digest, rivals.day) < {ours}"
+        "CREATE OR REPLACE TABLE losers AS SELECT events.rowid AS place, bool_or(events.digest = rivals.digest) AS same "
+        f"FROM events JOIN rivals ON rivals.id = events.{key} WHERE {theirs} < {ours} GROUP BY 1"
     )
     beaten = connection.execute(
         f"SELECT DISTINCT rivals.day FROM rivals JOIN events ON rivals.id = events.{key} "
-        f"WHERE (rivals.received_at, rivals.digest, rivals.day) > {ours} ORDER BY 1"
+        f"WHERE {theirs} > {ours} ORDER BY 1"
     ).fetchall()
     restated = tuple(other for (other,) in beaten if _holds_any(connection, lake, event_type, other))
     same = _set_aside(connection, event_type, "another event with this id, on another day, was received first")

@@ -18,7 +18,10 @@ from canonry.collect.validate import raw_lines
 from canonry.events import EVENT_TYPES
 from canonry.storage import Entry, Storage, Zones
 
+DAMAGED = "damaged batch: its checksum does not match"
+
 _REJECTED = "rejected"
+_FOREIGN = "foreign file: not a segment; put files where a file_drop source reads, only the landing writer writes here"
 _KEEP_BYTES = 1 << 20
 
 
@@ -123,17 +126,14 @@ def _read_unreadable(landing: Storage, segment: Segment) -> tuple[list[dict[str,
                 row |= {"source": record["source"], "reason": record["reason"], "digest": record["digest"]}
                 row |= {"received_at": received_at, "raw": raw, "segment": record.get("raw_object", segment.path)}
             except (ValueError, KeyError, TypeError):
-                row |= {"reason": "damaged batch: its checksum does not match", "raw": line[:_KEEP_BYTES]}
+                row |= {"reason": DAMAGED, "raw": line[:_KEEP_BYTES]}
             rows.append(row)
     return rows, committed.end
 
 
 def _foreign(landing: Storage, kind: str, entry: Entry) -> dict[str, Any]:
-    reason = (
-        "foreign file: not a segment; only the landing writer writes here, put files where a file_drop source reads"
-    )
     raw = landing.read(entry.path, 0, min(entry.size, _KEEP_BYTES))
-    return {"kind": kind, "segment": entry.path, "digest": None, "reason": reason, "raw": raw}
+    return {"kind": kind, "segment": entry.path, "digest": None, "reason": _FOREIGN, "raw": raw}
 
 
 def _received(entry: Entry) -> dt.date | None:

@@ -88,7 +88,10 @@ class ObjectStorage:
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
         try:
-            obstore.put(self._store, path, data, mode="create" if etag is None else {"e_tag": etag})
+            if etag is None:
+                obstore.put(self._store, path, data, mode="create")
+            else:
+                obstore.put(self._store, path, data, mode={"e_tag": etag})
         except (AlreadyExistsError, PreconditionError, FileNotFoundError):
             raise Conflict(f"{self.url}/{path}: changed by another writer; read it again and retry") from None
 

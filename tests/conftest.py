@@ -1,0 +1,32 @@
+"""What every test may use: the real data beside the checkout, and zones in a folder of the test's own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from canonry import lake
+from canonry.storage import Zones, open_zones
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data, ../shared/data. Tests that need it skip where it is absent, unless it is required."""
+    folder = Path(os.environ.get("CANONRY_DATA", ROOT.parent / "shared" / "data"))
+    if folder.is_dir():
+        return folder
+    if os.environ.get("CANONRY_REQUIRE_DATA") == "1":
+        pytest.fail(f"{folder} is absent and CANONRY_REQUIRE_DATA=1: this test needs the real data")
+    pytest.skip(f"needs the real data at {folder}")
+
+
+@pytest.fixture
+def zones(tmp_path: Path) -> Zones:
+    """Empty zones, with the lake's anchors as the platform writes them."""
+    found = open_zones(tmp_path / "home")
+    lake.ensure_anchors(found.lake)
+    return found
