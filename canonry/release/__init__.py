@@ -1,0 +1,35 @@
+"""What a release is: an immutable payload with its manifest, found by its digest or through a channel.
+
+`published/KIND/NAME/releases/VERSION/` holds the payload and, written last, `manifest.json`: without it there is no
+release. `published/KIND/NAME/channels/CHANNEL.json` is the last move of a pointer, replaced atomically.
+"""
+
+from canonry.release._channel import PRODUCTION, Move, channels, last_move, promote, resolve, rollback
+from canonry.release._errors import Damaged, NotReleased, ReleaseError, Withdrawn
+from canonry.release._local import local_folder
+from canonry.release._manifest import File, Manifest
+from canonry.release._paths import KINDS, Kind
+from canonry.release._store import Release, list_releases, publish, verify
+
+__all__ = [
+    "KINDS",
+    "PRODUCTION",
+    "Damaged",
+    "File",
+    "Kind",
+    "Manifest",
+    "Move",
+    "NotReleased",
+    "Release",
+    "ReleaseError",
+    "Withdrawn",
+    "channels",
+    "last_move",
+    "list_releases",
+    "local_folder",
+    "promote",
+    "publish",
+    "resolve",
+    "rollback",
+    "verify",
+]
