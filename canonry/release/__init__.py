@@ -7,7 +7,7 @@ release. `published/KIND/NAME/channels/CHANNEL.json` is the last move of a point
 from canonry.release._channel import PRODUCTION, Move, channels, last_move, promote, resolve, rollback
 from canonry.release._errors import Damaged, NotReleased, ReleaseError, Withdrawn
 from canonry.release._local import local_folder
-from canonry.release._manifest import File, Manifest
+from canonry.release._manifest import File, Manifest, payload_version
 from canonry.release._paths import KINDS, Kind
 from canonry.release._store import Release, list_releases, publish, verify
 
@@ -27,6 +27,7 @@ __all__ = [
     "last_move",
     "list_releases",
     "local_folder",
+    "payload_version",
     "promote",
     "publish",
     "resolve",
