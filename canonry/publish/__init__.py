@@ -1,0 +1,14 @@
+"""Hands back what is canonical: tables, prompts and models become releases, and every move of a channel is journalled."""
+
+from canonry.publish.catalog import publish_models, publish_prompts
+from canonry.publish.moves import Outcome, release_and_promote, rollback_and_journal
+from canonry.publish.tables import publish_tables
+
+__all__ = [
+    "Outcome",
+    "publish_models",
+    "publish_prompts",
+    "publish_tables",
+    "release_and_promote",
+    "rollback_and_journal",
+]

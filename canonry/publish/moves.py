@@ -1,0 +1,83 @@
+"""The one way in which channels move: publish, promote or roll back, and write down what was done and why."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from canonry import release
+from canonry.release import PRODUCTION, Move, Release, Withdrawn
+from canonry.storage import Zones
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What publishing did. `withdrawn`: released, but a person rolled back from it, so the channel stays."""
+
+    release: Release
+    state: Literal["moved", "unchanged", "withdrawn"]
+    move: Move
+    """The move that stands."""
+
+
+def release_and_promote(
+    zones: Zones,
+    kind: str,
+    name: str,
+    files: Mapping[str, bytes | Path],
+    *,
+    metadata: Mapping[str, Any],
+    lineage: Mapping[str, Any],
+    reason: str,
+    now: dt.datetime,
+    channel: str = PRODUCTION,
+) -> Outcome:
+    """Publish a payload and point the channel to it. What the channel already shows moves and journals nothing.
+
+    A payload that was rolled back from is not an error here: a schedule goes on, and the channel stays where a person
+    put it. Raises ReleaseError.
+    """
+    released = release.publish(zones.published, kind, name, files, metadata=metadata, lineage=lineage, now=now)
+    before = journal_last_move(zones, kind, name, channel)
+    try:
+        move = release.promote(zones.published, kind, name, released.version, channel=channel, reason=reason, now=now)
+    except Withdrawn:
+        if before is None:
+            raise
+        return Outcome(released, "withdrawn", before)
+    _journal(zones, move)
+    return Outcome(released, "unchanged" if move == before else "moved", move)
+
+
+def rollback_and_journal(
+    zones: Zones,
+    kind: str,
+    name: str,
+    *,
+    reason: str,
+    now: dt.datetime,
+    channel: str = PRODUCTION,
+    to: str | None = None,
+) -> Move:
+    """Point the channel back, by default to the version before, and withdraw what it leaves. Raises ReleaseError."""
+    journal_last_move(zones, kind, name, channel)
+    move = release.rollback(zones.published, kind, name, channel=channel, to=to, reason=reason, now=now)
+    _journal(zones, move)
+    return move
+
+
+def journal_last_move(zones: Zones, kind: str, name: str, channel: str = PRODUCTION) -> Move | None:
+    """The channel's last move, journalled now where a crash came between the move and its entry."""
+    move = release.last_move(zones.published, kind, name, channel)
+    if move:
+        _journal(zones, move)
+    return move
+
+
+def _journal(zones: Zones, move: Move) -> None:
+    moment = move.moved_at.strftime("%Y%m%dT%H%M%S.%fZ")
+    folder = f"releases/{move.kind}/{move.name}"
+    zones.journal.put_if_absent(f"{folder}/{moment}-{move.version}-{move.channel}.json", move.to_json())

@@ -1,0 +1,47 @@
+"""Tables people read, released as Parquet: the same rows give the same bytes and so the same version."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from canonry import lake
+from canonry.publish.moves import Outcome, release_and_promote
+from canonry.storage import Zones
+
+FILE = "table.parquet"
+
+
+def publish_tables(
+    zones: Zones,
+    tables: Mapping[str, pa.Table],
+    *,
+    now: dt.datetime,
+    lineage: Mapping[str, Any],
+    reason: str = "recomputed",
+    descriptions: Mapping[str, str] | None = None,
+) -> dict[str, Outcome]:
+    """Release each table under its name and point production to it; the outcome of each, by name.
+
+    Rows are written in the order given: sort them, or the version changes with their order.
+    """
+    return {
+        name: release_and_promote(
+            zones,
+            "tables",
+            name,
+            {FILE: lake.parquet_bytes(table)},
+            metadata={
+                "description": (descriptions or {}).get(name, ""),
+                "rows": table.num_rows,
+                "columns": {field.name: str(field.type) for field in table.schema},
+            },
+            lineage=lineage,
+            reason=reason,
+            now=now,
+        )
+        for name, table in tables.items()
+    }

@@ -1,0 +1,171 @@
+"""Nearest chunks of a vector: a FAISS index and the text of its rows, from files on disk.
+
+Row i of `vectors.faiss` is row i of `chunks.parquet`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+VECTORS = "vectors.faiss"
+CHUNKS = "chunks.parquet"
+
+CHUNK_SCHEMA = pa.schema(
+    [
+        ("chunk_id", pa.string()),
+        ("document_id", pa.string()),
+        ("title", pa.string()),
+        ("ordinal", pa.int64()),
+        ("text", pa.string()),
+    ]
+)
+"""Columns of `chunks.parquet`. One row per chunk, in the order of the vectors."""
+
+_HIT_COLUMNS = ("chunk_id", "document_id", "title", "text")
+
+
+class SearchError(ValueError):
+    """An index or a query cannot be used; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk that was found. `score` is the inner product: the cosine, where both vectors have length 1."""
+
+    chunk_id: str
+    document_id: str
+    title: str | None
+    text: str
+    score: float
+
+
+class VectorIndex:
+    """Vectors mapped into memory, so that processes share their pages; the chunks' text is read when first needed."""
+
+    def __init__(self, vectors: Path, chunks: Path) -> None:
+        """Open both files. Raises SearchError where they do not belong together. Whoever calls has verified them."""
+        self.faiss = _read_index(vectors)
+        self._file = pq.ParquetFile(chunks, memory_map=True)
+        self._chunks: pa.Table | None = None
+        self._reading = threading.Lock()
+        missing = [name for name in _HIT_COLUMNS if name not in self._file.schema_arrow.names]
+        if missing:
+            raise SearchError(f"{chunks}: has no column {', '.join(missing)}")
+        if self._file.metadata.num_rows != len(self):
+            rows = self._file.metadata.num_rows
+            raise SearchError(
+                f"{chunks}: has {rows} rows, but {vectors} has {len(self)} vectors; build the index again"
+            )
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        return int(self.faiss.d)
+
+    def __len__(self) -> int:
+        """Number of vectors, and of chunks."""
+        return int(self.faiss.ntotal)
+
+    @property
+    def chunks(self) -> pa.Table:
+        """chunk_id, document_id, title, text: one row per vector."""
+        with self._reading:
+            if self._chunks is None:
+                self._chunks = self._file.read(columns=list(_HIT_COLUMNS)).combine_chunks()
+            return self._chunks
+
+    def nearest(self, vectors: npt.ArrayLike, k: int = 10) -> tuple[np.ndarray, np.ndarray]:
+        """Scores (n, k) float32 and rows (n, k) int64 of the k nearest, best first; row -1 where fewer were found.
+
+        `vectors` has shape (n, dimension), or (dimension,) for n = 1. Raises SearchError.
+        """
+        queries = self._checked(vectors)
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+            raise SearchError(f"k is {k!r}, expected a whole number from 1")
+        k = min(int(k), len(self))
+        if k == 0 or len(queries) == 0:
+            return np.empty((len(queries), k), np.float32), np.empty((len(queries), k), np.int64)
+        with _thread_a_query(self.faiss, len(queries)):
+            scores, rows = self.faiss.search(queries, k)
+        return scores, rows
+
+    def search(self, vectors: npt.ArrayLike, k: int = 10) -> list[Hit] | list[list[Hit]]:
+        """The k nearest chunks, best first: of one vector (dimension,), or a list for each row of (n, dimension)."""
+        scores, rows = self.nearest(vectors, k)
+        found = self._hits(scores, rows)
+        return found[0] if np.ndim(vectors) == 1 else found
+
+    def _checked(self, vectors: npt.ArrayLike) -> np.ndarray:
+        try:
+            queries = np.asarray(vectors)
+        except ValueError as error:
+            raise SearchError(f"vectors are not a matrix: {error}") from None
+        if queries.dtype != np.float32:
+            if queries.dtype.kind != "f":
+                raise SearchError(f"vectors have type {queries.dtype}, expected float32 (or another float type)")
+            with np.errstate(over="ignore"):
+                queries = queries.astype(np.float32)
+        if queries.ndim == 1:
+            queries = queries[np.newaxis]
+        if queries.ndim != 2 or queries.shape[1] != self.dimension:
+            expected = f"({self.dimension},) or (n, {self.dimension})"
+            raise SearchError(f"vectors have shape {np.shape(vectors)}, expected {expected}; use the index's encoder")
+        if not np.isfinite(queries).all():
+            raise SearchError("vectors hold a value that is not finite (nan or infinity)")
+        return queries
+
+    def _hits(self, scores: np.ndarray, rows: np.ndarray) -> list[list[Hit]]:
+        found = rows >= 0
+        counts = found.sum(axis=1)
+        picked = self.chunks.take(pa.array(rows[found]))
+        columns = [picked.column(name).to_pylist() for name in _HIT_COLUMNS]
+        hits = [Hit(*values) for values in zip(*columns, scores[found].tolist(), strict=True)]
+        ends = np.cumsum(counts)
+        return [hits[end - count : end] for count, end in zip(counts.tolist(), ends.tolist(), strict=True)]
+
+
+SCAN_ADVANTAGE = 5
+"""A plain scan of a Flat index costs this much less processor time than splitting it among threads."""
+
+
+@contextmanager
+def _thread_a_query(index: Any, queries: int) -> Iterator[None]:
+    # With fewer queries than threads FAISS 1.15 cuts a Flat index among the threads and multiplies matrices, which only
+    # pays where there are many. The number of threads is the calling thread's own setting.
+    threads = faiss.omp_get_max_threads()
+    if queries < threads <= SCAN_ADVANTAGE * queries and isinstance(index, faiss.IndexFlat):
+        faiss.omp_set_num_threads(queries)
+        try:
+            yield
+        finally:
+            faiss.omp_set_num_threads(threads)
+    else:
+        yield
+
+
+_LIMIT = threading.Lock()
+
+
+def _read_index(path: Path) -> Any:
+    # A length field in a broken file must not make FAISS reserve memory without end. FAISS asks for a quarter of the
+    # limit at most, and an index in memory is hardly larger than on disk. The limit is the process's, hence the lock.
+    with _LIMIT:
+        before = faiss.get_deserialization_vector_byte_limit()
+        faiss.set_deserialization_vector_byte_limit(8 * path.stat().st_size + (1 << 20))
+        try:
+            return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+        except RuntimeError as error:
+            raise SearchError(f"{path}: is not an index that FAISS {faiss.__version__} reads: {error}") from None
+        finally:
+            faiss.set_deserialization_vector_byte_limit(before)
