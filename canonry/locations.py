@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
+
+from canonry.storage import Entry, Storage, open_storage
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -39,3 +42,27 @@ def local_files(location: str) -> list[Path]:
         pattern = str(path.relative_to(path.anchor)) if path.anchor else str(path)
         found = [each for each in anchor.glob(pattern) if each.is_file()]
     return sorted(each for each in found if not each.name.startswith("."))
+
+
+def stored_files(location: str) -> Iterator[tuple[Storage, Entry]]:
+    """Files a folder, file, glob or URL means, each with the storage it lies in, in order of path."""
+    scheme, separator, rest = location.partition("://")
+    if not separator:
+        for path in local_files(location):
+            storage = open_storage(str(path.parent))
+            if entry := storage.head(path.name):
+                yield storage, entry
+        return
+    parts = rest.rstrip("/").split("/")
+    # The bucket and the folders above the last part, or above the first wildcard, are the storage.
+    fixed = next((at for at, part in enumerate(parts) if at and set(part) & set("*?[")), len(parts) - 1)
+    fixed = max(fixed, 1)
+    storage = open_storage(f"{scheme}://{'/'.join(parts[:fixed])}")
+    pattern = "/".join(parts[fixed:])
+    if entry := storage.head(pattern) if pattern else None:
+        yield storage, entry
+        return
+    for entry in storage.list():
+        inside = not pattern or entry.path.startswith(f"{pattern}/") or fnmatchcase(entry.path, pattern)
+        if inside and not entry.path.rsplit("/", 1)[-1].startswith("."):
+            yield storage, entry

@@ -1,0 +1,72 @@
+"""A candidate: the FAISS index and its chunks, row i of one belonging to row i of the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import faiss
+import numpy as np
+import pyarrow as pa
+
+from canonry import lake as lake_zone
+from canonry.index.errors import IndexBuildError
+from canonry.index.tables import table_of
+
+VECTORS_FILE = "vectors.faiss"
+CHUNKS_FILE = "chunks.parquet"
+
+PAYLOAD_COLUMNS = ["chunk_id", "document_id", "title", "ordinal", "text"]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An index that can be searched, and its chunks' documents by row."""
+
+    index: faiss.Index
+    document_ids: np.ndarray
+
+
+def payload(chunks: pa.Table, vectors: np.ndarray, factory: str) -> dict[str, bytes]:
+    """Files of a release, by name: the same rows give the same bytes.
+
+    `vectors`: float32 (n, dimension), row i for chunk i. Raises IndexBuildError where the factory string or its
+    training does not fit the vectors.
+    """
+    return {
+        VECTORS_FILE: _index_bytes(vectors, factory),
+        CHUNKS_FILE: lake_zone.parquet_bytes(chunks.select(PAYLOAD_COLUMNS)),
+    }
+
+
+def opened(files: dict[str, bytes]) -> Opened:
+    """A payload whose bytes were verified, ready to search."""
+    index = faiss.deserialize_index(np.frombuffer(files[VECTORS_FILE], dtype=np.uint8))
+    document_ids = np.array(table_of(files[CHUNKS_FILE])["document_id"].to_pylist(), dtype=object)
+    if index.ntotal != len(document_ids):
+        raise IndexBuildError(f"{VECTORS_FILE} has {index.ntotal} vectors, {CHUNKS_FILE} {len(document_ids)} chunks")
+    return Opened(index, document_ids)
+
+
+def nearest(index: faiss.Index, queries: np.ndarray, count: int) -> np.ndarray:
+    """Rows nearest to each query, best first: int64 (queries, at most count); -1 where the index found fewer."""
+    _, rows = index.search(np.ascontiguousarray(queries, dtype=np.float32), min(count, index.ntotal))
+    return rows
+
+
+def _index_bytes(vectors: np.ndarray, factory: str) -> bytes:
+    vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+    threads = faiss.omp_get_max_threads()
+    # With more threads some index types add in whatever order the threads finish.
+    faiss.omp_set_num_threads(1)
+    try:
+        index = faiss.index_factory(vectors.shape[1], factory, faiss.METRIC_INNER_PRODUCT)
+        if not index.is_trained:
+            index.train(vectors)
+        index.add(vectors)
+        return faiss.serialize_index(index).tobytes()
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        message = f"faiss_factory: {factory!r} cannot hold {len(vectors)} vectors of {vectors.shape[1]}: {reason}"
+        raise IndexBuildError(message) from None
+    finally:
+        faiss.omp_set_num_threads(threads)

@@ -1,0 +1,90 @@
+"""Candidates in the lake: kept whether or not they pass, with what they were made from and what the gate said.
+
+`candidates/indexes/NAME/VERSION/` holds the payload, `candidate.json` and `gate.json`; `latest.json` beside the
+versions names the one that was built last. The version is the one its release will have.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from canonry.index.candidate import CHUNKS_FILE, VECTORS_FILE
+from canonry.index.errors import IndexBuildError
+from canonry.index.tables import put_if_changed
+from canonry.release import File, payload_version
+from canonry.storage import NotFound, Storage
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A built index: its payload, and for its release's manifest, what it is and what it was made from."""
+
+    version: str
+    files: dict[str, bytes]
+    metadata: dict[str, Any]
+    lineage: dict[str, Any]
+
+
+def put_candidate(
+    lake: Storage, name: str, files: Mapping[str, bytes], metadata: Mapping[str, Any], lineage: Mapping[str, Any]
+) -> str:
+    """Keep a candidate and make it the latest; returns its version."""
+    version = payload_version({path: File.of(data) for path, data in files.items()})
+    folder = _folder(name, version)
+    for path, data in files.items():
+        put_if_changed(lake, f"{folder}/{path}", data)
+    put_if_changed(lake, f"{folder}/candidate.json", _json({"metadata": metadata, "lineage": lineage}))
+    put_if_changed(lake, _latest(name), _json({"version": version}))
+    return version
+
+
+def no_candidate(lake: Storage, name: str) -> None:
+    """Say that there is nothing to release now; candidates of before are kept."""
+    lake.delete(_latest(name))
+
+
+def latest_version(lake: Storage, name: str) -> str | None:
+    """Version of the candidate built last, or None."""
+    try:
+        return str(json.loads(lake.read(_latest(name)))["version"])
+    except NotFound:
+        return None
+
+
+def read_candidate(lake: Storage, name: str, version: str) -> Candidate:
+    """A candidate, its bytes verified. Raises IndexBuildError where they are damaged."""
+    folder = _folder(name, version)
+    files = {path: lake.read(f"{folder}/{path}") for path in (VECTORS_FILE, CHUNKS_FILE)}
+    found = payload_version({path: File.of(data) for path, data in files.items()})
+    if found != version:
+        raise IndexBuildError(f"{lake.url}/{folder}: is damaged (its bytes are version {found}); build it again")
+    about = json.loads(lake.read(f"{folder}/candidate.json"))
+    return Candidate(version, files, about["metadata"], about["lineage"])
+
+
+def put_gate(lake: Storage, name: str, version: str, gate: Mapping[str, Any]) -> None:
+    """Keep what the gate said about a candidate."""
+    put_if_changed(lake, f"{_folder(name, version)}/gate.json", _json(gate))
+
+
+def read_gate(lake: Storage, name: str, version: str) -> dict[str, Any] | None:
+    """What the gate said about a candidate, or None where it was not asked."""
+    try:
+        return json.loads(lake.read(f"{_folder(name, version)}/gate.json"))
+    except NotFound:
+        return None
+
+
+def _folder(name: str, version: str) -> str:
+    return f"candidates/indexes/{name}/{version}"
+
+
+def _latest(name: str) -> str:
+    return f"candidates/indexes/{name}/latest.json"
+
+
+def _json(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, indent=1, sort_keys=True).encode() + b"\n"
