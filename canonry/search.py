@@ -100,8 +100,8 @@ class VectorIndex:
             scores, rows = self.faiss.search(queries, k)
         return scores, rows
 
-    def search(self, vectors: npt.ArrayLike, k: int = 10) -> list[Hit] | list[list[Hit]]:
-        """The k nearest chunks, best first: of one vector (dimension,), or a list for each row of (n, dimension)."""
+    def search(self, vectors: npt.ArrayLike, k: int = 10) -> list[Any]:
+        """The k nearest Hits of one vector (dimension,), best first; of a matrix (n, dimension) a list of them each."""
         scores, rows = self.nearest(vectors, k)
         found = self._hits(scores, rows)
         return found[0] if np.ndim(vectors) == 1 else found
@@ -128,7 +128,9 @@ class VectorIndex:
     def _hits(self, scores: np.ndarray, rows: np.ndarray) -> list[list[Hit]]:
         found = rows >= 0
         counts = found.sum(axis=1)
-        picked = self.chunks.take(pa.array(rows[found]))
+        # Not pa.array, which imports pandas first where that is installed.
+        wanted = pa.py_buffer(rows[found])
+        picked = self.chunks.take(pa.Array.from_buffers(pa.int64(), int(counts.sum()), [None, wanted]))
         columns = [picked.column(name).to_pylist() for name in _HIT_COLUMNS]
         hits = [Hit(*values) for values in zip(*columns, scores[found].tolist(), strict=True)]
         ends = np.cumsum(counts)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy.typing as npt
 
@@ -44,15 +43,19 @@ class Index:
                 f"{self.encoder.name} gives {self.encoder.dimension}; publish it again"
             )
 
-    def search(self, vectors: npt.ArrayLike, k: int = 10) -> list[Hit] | list[list[Hit]]:
-        """The k nearest chunks, best first: of one vector (dimension,), or a list for each row of (n, dimension).
+    def search(self, vectors: npt.ArrayLike, k: int = 10) -> list[Any]:
+        """The k nearest Hits of one vector (dimension,), best first; of a matrix (n, dimension) a list of them each.
 
         Vectors are floats from the index's own encoder. Raises SearchError for another shape or type.
         """
         return self.vectors.search(vectors, k)
 
-    def search_text(self, text: str | Sequence[str], k: int = 10) -> list[Hit] | list[list[Hit]]:
-        """The k nearest chunks of a text, or a list for each of several.
+    @overload
+    def search_text(self, text: str, k: int = 10) -> list[Hit]: ...
+    @overload
+    def search_text(self, text: list[str], k: int = 10) -> list[list[Hit]]: ...
+    def search_text(self, text: str | list[str], k: int = 10) -> list[Any]:
+        """The k nearest Hits of a text, best first; of several texts a list of them each.
 
         Needs the extra `encode`. Raises EncoderError where it is missing, or its weights are not those of this index.
         """
@@ -62,7 +65,7 @@ class Index:
         encoder = load_encoder(self.encoder)
         if isinstance(text, str):
             return self.search(encoder.encode([text])[0], k)
-        return self.search(encoder.encode(list(text)), k)
+        return self.search(encoder.encode(text), k)
 
     @property
     def version(self) -> str:

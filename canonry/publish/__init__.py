@@ -1,4 +1,4 @@
-"""Hands back what is canonical: tables, prompts and models become releases, and every move of a channel is journalled."""
+"""Hands back what is canonical: tables, prompts and models as releases, every move of a channel journalled."""
 
 from canonry.publish.catalog import publish_models, publish_prompts
 from canonry.publish.moves import Outcome, release_and_promote, rollback_and_journal

@@ -1,0 +1,98 @@
+"""A small released index, prompt and table."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+
+import faiss
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from canonry import lake, release
+from canonry.release import Release
+from canonry.search import CHUNK_SCHEMA, CHUNKS, VECTORS
+from canonry.storage import Storage, Zones, open_zones
+
+NOW = dt.datetime(2026, 11, 2, 8, tzinfo=dt.UTC)
+DIMENSION = 8
+ROWS = 50
+
+
+def vectors(rows: int = ROWS, seed: int = 0) -> np.ndarray:
+    made = np.random.default_rng(seed).standard_normal((rows, DIMENSION), dtype=np.float32)
+    faiss.normalize_L2(made)
+    return made
+
+
+def chunks(rows: int = ROWS) -> pa.Table:
+    columns = {
+        "chunk_id": [f"c{row}" for row in range(rows)],
+        "document_id": [f"d{row // 5}" for row in range(rows)],
+        "title": [None if row == 0 else f"Title {row}" for row in range(rows)],
+        "ordinal": [row % 5 for row in range(rows)],
+        "text": [f"text of chunk {row}" for row in range(rows)],
+    }
+    return pa.table(columns, schema=CHUNK_SCHEMA)
+
+
+def release_index(
+    published: Storage, made: np.ndarray, table: pa.Table, *, name: str = "docs", dimension: int = DIMENSION
+) -> Release:
+    """An index as the index stage releases it, promoted to production."""
+    index = faiss.IndexFlatIP(made.shape[1])
+    index.add(made)
+    encoder = {"name": "tiny", "package": "tiny", "path": "model", "sha256": "0" * 64, "dimension": dimension}
+    found = release.publish(
+        published,
+        "indexes",
+        name,
+        {VECTORS: faiss.serialize_index(index).tobytes(), CHUNKS: lake.parquet_bytes(table)},
+        metadata={
+            "encoder": {**encoder, "max_tokens": 256, "normalize": True},
+            "faiss_factory": "Flat",
+            "vectors": len(made),
+        },
+        lineage={},
+        now=NOW,
+    )
+    release.promote(published, "indexes", name, found.version, reason="test", now=NOW, force=True)
+    return found
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Zones:
+    """Zones with an index `docs`, a prompt `answer` and a table `cost_daily` in production."""
+    zones = open_zones(tmp_path / "home")
+    release_index(zones.published, vectors(), chunks())
+    prompt = {"template": "Q: {question}\n{x} {passages}", "variables": ["question", "passages"]}
+    prompt |= {"since": "2026-11-01", "change": "First version."}
+    table = pa.table({"day": [dt.date(2026, 11, 1)] * 2, "team": ["a", "b"], "cost": [1.5, 2.5]})
+    payloads = {
+        ("prompts", "answer"): {"prompt.json": json.dumps(prompt).encode()},
+        ("tables", "cost_daily"): {"table.parquet": lake.parquet_bytes(table)},
+    }
+    for (kind, name), files in payloads.items():
+        found = release.publish(zones.published, kind, name, files, metadata={}, lineage={}, now=NOW)
+        release.promote(zones.published, kind, name, found.version, reason="test", now=NOW)
+    return zones
+
+
+@pytest.fixture
+def released_index():  # type: ignore[no-untyped-def]
+    """Releases another index: (published, vectors, chunks) -> Release."""
+    return release_index
+
+
+@pytest.fixture
+def made_vectors():  # type: ignore[no-untyped-def]
+    """Random vectors of length 1: (rows, seed) -> float32 (rows, 8)."""
+    return vectors
+
+
+@pytest.fixture
+def made_chunks():  # type: ignore[no-untyped-def]
+    """Chunks for so many rows."""
+    return chunks
