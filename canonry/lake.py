@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from canonry.events import ENVELOPE, EVENT_TYPES, INFERENCE, Field, FieldType
+from canonry.events import ANNOTATION, ENVELOPE, EVENT_TYPES, INFERENCE, Field, FieldType
 from canonry.storage import NotFound, Storage
 
 MANIFEST = "manifest.json"
@@ -38,11 +38,17 @@ def _schema(fields: Iterable[Field]) -> pa.Schema:
     return pa.schema([(field.name, _ARROW[field.type]) for field in fields])
 
 
+_DRAWN = (
+    Field("inclusion_probability", "real", "The probability with which the item was drawn."),
+    Field("stratum", "text", "The stratum it was drawn from: JSON of its values by field."),
+)
+
 _INFERENCE_ID = tuple(field for field in INFERENCE.fields if field.name == INFERENCE.id_field)
 
 SCHEMAS: dict[str, pa.Schema] = {
     **{name: _schema((*event.fields, *ENVELOPE)) for name, event in EVENT_TYPES.items()},
     "contents": _schema((*_INFERENCE_ID, *INFERENCE.contents)),
+    "labels": _schema((*ANNOTATION.fields, *_DRAWN)),
     "charges": pa.schema(
         [
             ("charge_id", pa.string()),

@@ -1,0 +1,199 @@
+"""Estimates: what reviewers would say of every call of a window, from those they were asked about, and how sure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from canonry import lake
+from canonry.catalog import Catalog, EvalSpec
+from canonry.evaluate.sample import POSITIVE, UNLABELED, Sample, read_sample
+from canonry.stats.survey import allow_for_uncovered, estimate_proportion
+from canonry.storage import Zones
+
+LEAST_COVERED = 0.5
+"""Least share of a slice's calls that must lie in strata with a label; below it an estimate is refused."""
+
+
+@dataclass(frozen=True)
+class EstimatesWritten:
+    """What the partition holds."""
+
+    rows: int
+    refused: int
+    """Of those, refused with a reason."""
+    changed: bool
+    """Whether the partition is another than before."""
+
+
+def estimate_all(zones: Zones, catalog: Catalog, day: dt.date) -> EstimatesWritten:
+    """Write `lake/estimates` of a day: every eval of the catalog, over its window that ends on this day."""
+    rows: list[dict[str, Any]] = []
+    made_from: dict[str, str] = {}
+    for name, spec in sorted(catalog.evals.items()):
+        sample = read_sample(zones, spec, window_of(spec, day))
+        rows += estimate_sample(name, spec, sample, day)
+        made_from |= sample.made_from
+        made_from[f"assets/evals/{name}"] = hashlib.sha256(spec.model_dump_json().encode()).hexdigest()
+    table = pa.Table.from_pylist(rows, lake.SCHEMAS["estimates"])
+    changed = lake.write(zones.lake, "estimates", day, table, {"inputs": made_from})
+    return EstimatesWritten(len(rows), sum(row["refused"] is not None for row in rows), changed)
+
+
+def estimate_day(zones: Zones, catalog: Catalog, name: str, day: dt.date) -> list[dict[str, Any]]:
+    """One eval's rows of `lake/estimates` for the window that ends on a day; nothing is written."""
+    spec = catalog.evals[name]
+    return estimate_sample(name, spec, read_sample(zones, spec, window_of(spec, day)), day)
+
+
+def window_of(spec: EvalSpec, day: dt.date) -> list[dt.date]:
+    """Days of the window that ends on a day."""
+    return [day - dt.timedelta(days=back) for back in reversed(range(spec.window_days))]
+
+
+def slice_name(fields: tuple[str, ...]) -> str:
+    """A slice as one text: its fields, in the eval's order; `all` for everything."""
+    return ",".join(fields) or "all"
+
+
+def estimate_sample(name: str, spec: EvalSpec, sample: Sample, day: dt.date) -> list[dict[str, Any]]:
+    """Rows of `lake/estimates`: one a slice of the eval and combination of its values, in order. A pure function."""
+    window = window_of(spec, day)
+    rows = []
+    for fields in spec.slices:
+        for values, strata, items in _groups(sample, fields):
+            rows.append(
+                {
+                    "eval": name,
+                    "metric": spec.metric,
+                    "slice": slice_name(fields),
+                    **values,
+                    "window_start": window[0],
+                    "window_end": window[-1],
+                    "confidence": spec.confidence,
+                    "scheme_version": None if sample.scheme_version is None else str(sample.scheme_version),
+                    **_estimate(spec, sample, values, strata, items),
+                }
+            )
+    return sorted(rows, key=lambda row: [row.get(column) or "" for column in _ORDER])
+
+
+_ORDER = ("eval", "slice", "product", "team", "feature", "response_model")
+
+Group = tuple[dict[str, str | None], np.ndarray | None, np.ndarray]
+"""Values of a slice; which strata it is made of (None: it cuts through strata); which items lie in it."""
+
+
+def _groups(sample: Sample, fields: tuple[str, ...]) -> Iterator[Group]:
+    whole = all(set(fields) <= stratum.keys() for stratum in sample.strata)
+    of_items = [tuple(each[field] for field in fields) for each in sample.fields]
+    of_strata = [tuple(each[field] for field in fields) for each in sample.strata] if whole else []
+    for values in sorted(set(of_strata or of_items), key=lambda values: [value or "" for value in values]):
+        strata = np.array([each == values for each in of_strata], dtype=bool) if whole else None
+        items = np.array([each == values for each in of_items], dtype=bool)
+        yield dict(zip(fields, values, strict=True)), strata, items
+    if not sample.strata:
+        yield {}, np.zeros(0, dtype=bool), np.zeros(0, dtype=bool)
+
+
+def _estimate(
+    spec: EvalSpec, sample: Sample, values: dict[str, str | None], strata: np.ndarray | None, items: np.ndarray
+) -> dict[str, Any]:
+    labeled = items & (sample.outcome != UNLABELED)
+    touched = np.zeros(len(sample.strata), dtype=bool)
+    touched[sample.stratum[items]] = True
+    answered = np.zeros(len(sample.strata), dtype=bool)
+    answered[sample.stratum[sample.outcome != UNLABELED]] = True
+    inside = touched if strata is None else strata
+    population = _population(sample, strata, items)
+    covered = float(sample.population[inside & answered].sum() / max(sample.population[inside].sum(), 1))
+    row: dict[str, Any] = {
+        "estimand": _estimand(spec, sample, values, population, exact=strata is not None),
+        "population": population,
+        "drawn": int(items.sum()),
+        "labels": int(labeled.sum()),
+        "positives": int(np.sum(sample.outcome[labeled] == POSITIVE)),
+        "simulated": bool(sample.simulated[items].any()),
+        "method": None,
+        "refused": _refusal(spec, sample, int(labeled.sum()), covered, cut=strata is None),
+    }
+    if row["refused"]:
+        return row
+    # A slice that cuts through strata is estimated with all labels of those strata, its own and the others.
+    used = inside & answered
+    taken = (sample.outcome != UNLABELED) & used[sample.stratum]
+    estimate = estimate_proportion(
+        sample.outcome[taken] == POSITIVE,
+        (np.cumsum(used) - 1)[sample.stratum[taken]],
+        sample.population[used],
+        member=items[taken] if strata is None else None,
+        confidence=spec.confidence,
+    )
+    estimate = allow_for_uncovered(estimate, covered)
+    row |= {"value": estimate.value, "interval_low": estimate.low, "interval_high": estimate.high}
+    row["method"] = _method(sample, items, labeled, int(used.sum()), covered, estimate.effective_labels)
+    return row
+
+
+def _refusal(spec: EvalSpec, sample: Sample, labels: int, covered: float, *, cut: bool) -> str | None:
+    if not sample.strata and sample.undrawn:
+        return f"no inclusion probability: these {sample.undrawn:,} labels were not drawn"
+    if not sample.strata:
+        return "nothing was drawn in the window"
+    if labels < spec.minimum_labels:
+        return f"{labels} labels, fewer than {spec.minimum_labels}"
+    if cut and covered < 1:
+        return "some strata that the slice cuts through have no label; wait, or make the slice's fields strata"
+    if covered < LEAST_COVERED:
+        return f"only {covered:.0%} of the calls lie in strata with a label"
+    return None
+
+
+def _population(sample: Sample, strata: np.ndarray | None, items: np.ndarray) -> int:
+    if strata is not None:
+        return int(sample.population[strata].sum())
+    drawn = np.bincount(sample.stratum, minlength=len(sample.strata))
+    weight = sample.population / np.maximum(drawn, 1)
+    return round(float(np.sum(weight[sample.stratum[items]])))
+
+
+def _estimand(spec: EvalSpec, sample: Sample, values: dict[str, str | None], population: int, *, exact: bool) -> str:
+    if not sample.days:
+        when = "of the window"
+    elif len(sample.days) == 1:
+        when = f"of {sample.days[0]}"
+    elif len(sample.days) == (sample.days[-1] - sample.days[0]).days + 1:
+        when = f"of {sample.days[0]} to {sample.days[-1]}"
+    else:
+        when = f"of the {len(sample.days)} drawn days from {sample.days[0]} to {sample.days[-1]}"
+    of_products = f" of the products {', '.join(sample.products)}" if sample.products else ""
+    where = ", ".join(f"{field}={value}" if value is not None else f"no {field}" for field, value in values.items())
+    count = f"{population:,}" if exact else f"about {population:,}"
+    return (
+        f"share of the {count} answered calls {when}{of_products}{f' in {where}' if where else ''} "
+        f'that reviewers would call "{spec.positive}"'
+    )
+
+
+def _method(
+    sample: Sample, items: np.ndarray, labeled: np.ndarray, strata: int, covered: float, effective: float
+) -> str:
+    said = [
+        f"stratified random draws, {strata} strata (day by {' by '.join(sample.strata[0])}), weights N_h / n_h labeled",
+        f"Korn-Graubard interval, {effective:.1f} effective labels",
+    ]
+    if missing := int(np.sum(items & ~labeled)):
+        tied = int(np.sum(items & sample.tied))
+        ties = f" ({tied} tied)" if tied else ""
+        said.append(f"{missing} drawn items without a label{ties} taken as missing at random within their stratum")
+    if covered < 1:
+        said.append(f"{1 - covered:.1%} of the calls lie in strata without a label: the interval allows them any share")
+    if sample.undrawn:
+        said.append(f"{sample.undrawn:,} imported annotations left out: they were not drawn")
+    return "; ".join(said)

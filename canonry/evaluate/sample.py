@@ -1,0 +1,105 @@
+"""What an estimate is made from: the draws of a window, and what reviewers made of their items, as arrays."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow.compute as pc
+
+from canonry import lake
+from canonry.catalog import EvalSpec
+from canonry.labels import SLICE_FIELDS, Draw, consensus, draw_path, list_draws
+from canonry.storage import Zones
+
+UNLABELED, NEGATIVE, POSITIVE = -1, 0, 1
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The drawn items of a window and their strata. Strata of two days are two strata."""
+
+    scheme_version: int | None
+    days: tuple[dt.date, ...]
+    """Days with a draw, in order."""
+    products: tuple[str, ...]
+    """What the population is restricted to; empty means all products."""
+    strata: tuple[Mapping[str, str | None], ...]
+    population: np.ndarray
+    """(strata,) calls in each."""
+    stratum: np.ndarray
+    """(items,) position of each item's stratum."""
+    outcome: np.ndarray
+    """(items,) POSITIVE, NEGATIVE or UNLABELED."""
+    simulated: np.ndarray
+    """(items,) whether a program played a reviewer of it."""
+    tied: np.ndarray
+    """(items,) whether its reviewers are tied."""
+    fields: tuple[Mapping[str, str | None], ...]
+    """(items,) facts of each item."""
+    undrawn: int
+    """Annotations of the window that were imported, not drawn: they have no inclusion probability."""
+    made_from: Mapping[str, str] = field(default_factory=dict)
+    """Digest by path of every draw and partition read."""
+
+
+def read_sample(zones: Zones, spec: EvalSpec, window: list[dt.date]) -> Sample:
+    """Items drawn in the window under the newest version of the scheme that was drawn there, with their labels."""
+    drawn = [(version, day) for version, day in list_draws(zones.journal, spec.scheme) if day in window]
+    newest = max((version for version, _ in drawn), default=None)
+    made_from: dict[str, str] = {}
+    draws, outcomes = [], {}
+    for version, day in drawn:
+        if version == newest:
+            path = draw_path(spec.scheme, version, day)
+            data = zones.journal.read(path)
+            made_from[f"journal/{path}"] = hashlib.sha256(data).hexdigest()
+            draws.append(Draw.from_json(data))
+            outcomes.update(_outcomes(zones, spec, version, day))
+    for kind in ("annotations", "labels"):
+        for day in window:
+            path = f"{lake.folder(kind, day)}/{lake.MANIFEST}"
+            if zones.lake.head(path):
+                made_from[f"lake/{path}"] = hashlib.sha256(zones.lake.read(path)).hexdigest()
+
+    offsets = np.cumsum([0, *(len(draw.strata) for draw in draws)])
+    items = [(offset + item.stratum, item) for offset, draw in zip(offsets, draws, strict=False) for item in draw.items]
+    found = [outcomes.get(item.item_id, (UNLABELED, False, False)) for _, item in items]
+    return Sample(
+        scheme_version=newest,
+        days=tuple(draw.day for draw in draws),
+        products=tuple(sorted({product for draw in draws for product in draw.products})),
+        strata=tuple(stratum.values for draw in draws for stratum in draw.strata),
+        population=np.array([stratum.population for draw in draws for stratum in draw.strata], dtype=np.int64),
+        stratum=np.array([position for position, _ in items], dtype=np.int64),
+        outcome=np.array([outcome for outcome, _, _ in found], dtype=np.int64),
+        simulated=np.array([simulated for _, simulated, _ in found], dtype=bool),
+        tied=np.array([tied for _, _, tied in found], dtype=bool),
+        fields=tuple({name: item.fields[name] for name in SLICE_FIELDS} for _, item in items),
+        undrawn=_undrawn(zones, spec.scheme, window),
+        made_from=made_from,
+    )
+
+
+def _outcomes(zones: Zones, spec: EvalSpec, version: int, day: dt.date) -> dict[str, tuple[int, bool, bool]]:
+    labels = lake.read(zones.lake, "labels", [day])
+    labels = labels.filter(
+        pc.and_(pc.equal(labels["scheme"], spec.scheme), pc.equal(labels["scheme_version"], str(version)))
+    )
+    return {
+        label.item_id: (
+            UNLABELED if label.value is None else POSITIVE if label.value == spec.positive else NEGATIVE,
+            label.simulated,
+            label.value is None,
+        )
+        for label in consensus(labels, spec.field)
+    }
+
+
+def _undrawn(zones: Zones, scheme: str, window: list[dt.date]) -> int:
+    imported = lake.read(zones.lake, "annotations", window, ["scheme", "draw_id", "deleted_at"])
+    standing = pc.and_(pc.equal(imported["scheme"], scheme), imported["deleted_at"].is_null())
+    return imported.filter(pc.and_(standing, imported["draw_id"].is_null())).num_rows

@@ -1,0 +1,81 @@
+"""What a reviewer sees: Label Studio's labeling configuration, made from a scheme."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from xml.etree import ElementTree
+
+from canonry.catalog import SchemeSpec
+
+SPANS = "spans"
+"""Name of the control that marks passages of the answer, and of their field in a result."""
+
+SHOWN = ("product", "question", "passages", "answer", SPANS)
+"""Names the configuration uses itself; no choice of a scheme may have one."""
+
+_VARIABLE = re.compile(r"\$[\w{\[]")
+
+
+def labeling_config(name: str, scheme: SchemeSpec) -> str:
+    """XML of the labeling page: instructions, product, question, passages, answer, marks on it, and the choices.
+
+    Raises ValueError where the scheme says something that Label Studio cannot show.
+    """
+    problems = list(_problems(scheme))
+    if problems:
+        raise ValueError("\n".join(f"assets/schemes/{name}.yaml: {problem}" for problem in problems))
+    view = ElementTree.Element("View")
+    _header(view, " ".join(scheme.instructions.split()), size="5")
+    _header(view, "Product: $product", size="6")
+    _header(view, "Question")
+    _add(view, "Text", name="question", value="$question")
+    _header(view, "Passages")
+    _add(view, "Paragraphs", name="passages", value="$passages", layout="dialogue", nameKey="chunk_id", textKey="text")
+    _header(view, "Answer")
+    if scheme.spans:
+        labels = _add(view, "Labels", name=SPANS, toName="answer")
+        for label in scheme.spans:
+            _add(labels, "Label", value=label)
+    _add(view, "Text", name="answer", value="$answer", granularity="word")
+    for choice in scheme.choices:
+        _header(view, choice.question)
+        answers = _add(view, "Choices", name=choice.name, toName="answer", choice="single", required="true")
+        for answer in choice.choices:
+            _add(answers, "Choice", value=answer)
+    ElementTree.indent(view)
+    config = ElementTree.tostring(view, encoding="unicode") + "\n"
+    _validate(name, config)
+    return config
+
+
+def _problems(scheme: SchemeSpec) -> Iterator[str]:
+    texts = {"instructions": scheme.instructions}
+    for number, choice in enumerate(scheme.choices):
+        if choice.name in SHOWN:
+            yield f"choices.{number}.name: {choice.name!r} names a part of the page; give the choice another name"
+        texts[f"choices.{number}.question"] = choice.question
+        texts |= {f"choices.{number}.choices.{place}": answer for place, answer in enumerate(choice.choices)}
+    texts |= {f"spans.{place}": label for place, label in enumerate(scheme.spans)}
+    for field, text in texts.items():
+        if _VARIABLE.search(text):
+            yield f"{field}: Label Studio reads $ before a letter or digit as a variable; write it another way"
+        if any(ord(character) < 32 and character not in "\t\n\r" for character in text):
+            yield f"{field}: has a control character, which XML cannot hold"
+
+
+def _validate(name: str, config: str) -> None:
+    from label_studio_sdk.label_interface import LabelInterface  # half a second: only where a page is made
+
+    try:
+        LabelInterface(config).validate()
+    except Exception as error:  # the interface documents no narrower class
+        raise ValueError(f"assets/schemes/{name}.yaml: Label Studio cannot show this scheme: {error}") from error
+
+
+def _add(parent: ElementTree.Element, tag: str, **attributes: str) -> ElementTree.Element:
+    return ElementTree.SubElement(parent, tag, attributes)
+
+
+def _header(parent: ElementTree.Element, text: str, size: str = "4") -> None:
+    _add(parent, "Header", value=text, size=size)

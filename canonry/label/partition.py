@@ -1,0 +1,94 @@
+"""Turns the journal of annotations into `lake/labels`: one row an annotation, of the day its item was drawn from."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from canonry import lake
+from canonry.label.inbox import journal_folder
+from canonry.labels import Draw, draw_path, stratum_name
+from canonry.storage import Storage, Zones
+
+
+@dataclass(frozen=True)
+class LabelsWritten:
+    """What the partition holds."""
+
+    rows: int
+    skipped: int
+    """Of those, items that their reviewer skipped."""
+    changed: bool
+    """Whether the partition is another than before."""
+
+
+def write_labels(zones: Zones, day: dt.date) -> LabelsWritten:
+    """Write `lake/labels` of a day: the latest version of every annotation of that day's draws, with how it was drawn.
+
+    The day is the draw's, not the annotation's, so that an estimate of a window reads the window's days alone.
+    """
+    latest: dict[tuple[str, str], dict[str, Any]] = {}
+    order: dict[tuple[str, str], tuple[str, bytes]] = {}
+    entries = [entry.path for entry in zones.journal.list(journal_folder(day))]
+    for path in entries:
+        scheme = path.split("/")[-2]
+        for version in orjson.loads(zones.journal.read(path))["annotations"]:
+            key = (scheme, version["annotation_id"])
+            # Two contents with one time are settled by their bytes, so that the order of reading changes nothing.
+            place = (version["updated_at"], orjson.dumps(version, option=orjson.OPT_SORT_KEYS))
+            if key not in order or place > order[key]:
+                order[key], latest[key] = place, version
+    draws = _Draws(zones.journal, day)
+    rows = [_row(latest[key], draws) for key in sorted(latest)]
+    made_from = {"annotations": entries, "draws": draws.digests}
+    changed = lake.write(zones.lake, "labels", day, pa.Table.from_pylist(rows, lake.SCHEMAS["labels"]), made_from)
+    return LabelsWritten(len(rows), sum(row["cancelled"] for row in rows), changed)
+
+
+class _Draws:
+    """The day's draws, each read once, with the digest of what was read."""
+
+    def __init__(self, journal: Storage, day: dt.date) -> None:
+        self._journal = journal
+        self._day = day
+        self._items: dict[str, dict[str, dict[str, Any]]] = {}
+        self.digests: dict[str, str] = {}
+
+    def facts(self, scheme: str, version: str, item_id: str) -> dict[str, Any]:
+        """What the draw says of one of its items."""
+        path = draw_path(scheme, int(version), self._day)
+        if path not in self._items:
+            data = self._journal.read(path)
+            draw = Draw.from_json(data)
+            self.digests[path] = hashlib.sha256(data).hexdigest()
+            self._items[path] = {
+                item.item_id: {
+                    "inference_id": item.inference_id,
+                    "inclusion_probability": item.inclusion_probability,
+                    "stratum": stratum_name(draw.strata[item.stratum].values),
+                }
+                for item in draw.items
+            }
+        return self._items[path][item_id]
+
+
+def _row(version: dict[str, Any], draws: _Draws) -> dict[str, Any]:
+    result = version["result"]
+    return {
+        **version,
+        **draws.facts(version["scheme"], version["scheme_version"], version["item_id"]),
+        "created_at": _moment(version["created_at"]),
+        "updated_at": _moment(version["updated_at"]),
+        "deleted_at": _moment(version.get("deleted_at")),
+        "result": None if result is None else orjson.dumps(result, option=orjson.OPT_SORT_KEYS).decode(),
+        "attributes": None,
+    }
+
+
+def _moment(text: str | None) -> dt.datetime | None:
+    return dt.datetime.fromisoformat(text) if text else None

@@ -1,0 +1,60 @@
+"""How far labeling is: of what was drawn, what was sent, labeled and skipped."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from dataclasses import dataclass
+
+from canonry import lake
+from canonry.label.tasks import tasks_path
+from canonry.labels import list_draws, read_draw
+from canonry.storage import Zones
+
+
+@dataclass(frozen=True)
+class LabelProgress:
+    """Items of one scheme version and product."""
+
+    scheme: str
+    scheme_version: int
+    product: str
+    drawn: int
+    exported: int
+    labeled: int
+    skipped: int
+    """Looked at, but every reviewer passed it over."""
+
+
+def label_progress(zones: Zones, name: str, days: list[dt.date] | None = None) -> list[LabelProgress]:
+    """Progress of a scheme by version and product, in order; of all its draws, or of those of some days."""
+    counts: Counter[tuple[int, str, str]] = Counter()
+    for version, day in list_draws(zones.journal, name):
+        draw = read_draw(zones.journal, name, version, day) if days is None or day in days else None
+        if draw is None:
+            continue
+        exported = zones.exchange.head(tasks_path(name, draw)) is not None
+        seen = _seen(zones, day)
+        for item in draw.items:
+            product = item.fields["product"] or ""
+            counts[version, product, "drawn"] += 1
+            counts[version, product, "exported"] += exported
+            counts[version, product, seen.get(item.item_id, "waiting")] += 1
+    return [
+        LabelProgress(
+            name,
+            version,
+            product,
+            **{field: counts[version, product, field] for field in ("drawn", "exported", "labeled", "skipped")},
+        )
+        for version, product in sorted({(version, product) for version, product, _ in counts})
+    ]
+
+
+def _seen(zones: Zones, day: dt.date) -> dict[str, str]:
+    seen: dict[str, str] = {}
+    columns = ["item_id", "cancelled", "deleted_at"]
+    for row in lake.read(zones.lake, "labels", [day], columns).to_pylist():
+        if row["deleted_at"] is None and seen.get(row["item_id"]) != "labeled":
+            seen[row["item_id"]] = "skipped" if row["cancelled"] else "labeled"
+    return seen

@@ -1,0 +1,122 @@
+"""What goes out to be labeled: the tasks of a draw in Label Studio's import format, with the page that shows them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from canonry import lake
+from canonry.catalog import SchemeSpec
+from canonry.label.config import labeling_config
+from canonry.labels import Draw
+from canonry.messages import answer_text, question_text
+from canonry.storage import Storage, Zones
+
+_README = """\
+Labeling "{name}", version {version}, in Label Studio
+
+1. Create a project called "{name} v{version}". A new version of the scheme is a new project.
+2. Settings > Labeling Interface > Code: paste config.xml, save.
+3. Import each file of out/ that this project does not have yet, once: Label Studio does not notice a second import.
+4. People label. A reviewer who cannot tell skips the task.
+5. Export as "JSON" (not "JSON-MIN") and put the file, under a new name, into in/. Export as often as you like: what is
+   already known is passed over. Files in in/ are never changed or removed.
+
+What reviewers are told:
+
+{instructions}
+"""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What a reviewer reads of one call."""
+
+    question: str
+    passages: tuple[dict[str, str], ...]
+    """Each with `chunk_id` and `text`, as retrieved."""
+    answer: str
+
+
+@dataclass(frozen=True)
+class Export:
+    """Where a draw's tasks lie, how many they are, and whether this call wrote them."""
+
+    path: str
+    tasks: int
+    written: bool
+
+
+def folder(name: str) -> str:
+    """The scheme's folder in the exchange."""
+    return f"label-studio/{name}"
+
+
+def tasks_path(name: str, draw: Draw) -> str:
+    """Where a draw's tasks lie in the exchange; versions after the first say which they are."""
+    suffix = "" if draw.scheme_version == 1 else f"-v{draw.scheme_version}"
+    return f"{folder(name)}/out/{draw.day.isoformat()}{suffix}.json"
+
+
+def export_tasks(zones: Zones, name: str, scheme: SchemeSpec, draw: Draw) -> Export:
+    """Put a draw's tasks, the labeling page and its instructions into the exchange.
+
+    Tasks are written once: what reviewers were shown does not change under them.
+    """
+    page = {
+        "config.xml": labeling_config(name, scheme),
+        "README.txt": _README.format(name=name, version=scheme.version, instructions=scheme.instructions),
+    }
+    for file, text in page.items():
+        _keep_current(zones.exchange, f"{folder(name)}/{file}", text.encode())
+    path = tasks_path(name, draw)
+    if zones.exchange.head(path):
+        return Export(path, len(draw.items), written=False)
+    tasks = make_tasks(draw, read_texts(zones.lake, draw))
+    written = zones.exchange.put_if_absent(path, json.dumps(tasks, indent=1, ensure_ascii=False).encode() + b"\n")
+    return Export(path, len(tasks), written)
+
+
+def make_tasks(draw: Draw, texts: dict[str, Texts]) -> list[dict[str, Any]]:
+    """Label Studio tasks for a draw; one whose text is no longer kept is left out."""
+    return [
+        {
+            "data": {
+                "item_id": item.item_id,
+                "draw_id": draw.draw_id,
+                "batch_id": draw.draw_id,
+                "scheme": draw.scheme,
+                "scheme_version": draw.scheme_version,
+                "product": item.fields["product"] or "",
+                "question": texts[item.inference_id].question,
+                "passages": list(texts[item.inference_id].passages),
+                "answer": texts[item.inference_id].answer,
+            }
+        }
+        for item in draw.items
+        if item.inference_id in texts
+    ]
+
+
+def read_texts(lake_zone: Storage, draw: Draw) -> dict[str, Texts]:
+    """What was asked, retrieved and answered, by inference_id of a draw's items."""
+    wanted = {item.inference_id for item in draw.items}
+    contents = lake.read(lake_zone, "contents", [draw.day])
+    rows = [place for place, inference_id in enumerate(contents["inference_id"].to_pylist()) if inference_id in wanted]
+    return {
+        row["inference_id"]: Texts(
+            question=question_text(row["input_messages"]),
+            passages=tuple(
+                {"chunk_id": passage["chunk_id"] or "", "text": passage["text"] or ""}
+                for passage in row["retrieved"] or ()
+            ),
+            answer=answer_text(row["output_messages"]),
+        )
+        for row in contents.take(rows).to_pylist()
+    }
+
+
+def _keep_current(exchange: Storage, path: str, data: bytes) -> None:
+    if not exchange.head(path) or exchange.read(path) != data:
+        exchange.put(path, data)

@@ -1,0 +1,167 @@
+"""What a draw is, and what the labels of its items come to: the noun that `label` writes and `evaluate` reads."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from canonry.storage import NotFound, Storage
+
+SLICE_FIELDS = ("product", "team", "feature", "response_model")
+"""Facts of a call that strata and slices are made of."""
+
+
+@dataclass(frozen=True)
+class DrawnStratum:
+    """One stratum of a draw: its values by field, the calls in it at the time, and how many of them were chosen."""
+
+    values: Mapping[str, str | None]
+    population: int
+    drawn: int
+
+
+@dataclass(frozen=True)
+class DrawnItem:
+    """A chosen call, with the probability it was chosen with and the facts it is sliced by, as they were then."""
+
+    item_id: str
+    inference_id: str
+    stratum: int
+    """Position in the draw's `strata`."""
+    inclusion_probability: float
+    fields: Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A stratified random draw from one day's answered calls. Made once; late events do not change it."""
+
+    draw_id: str
+    scheme: str
+    scheme_version: int
+    day: dt.date
+    design: str
+    products: tuple[str, ...]
+    """The population's products; empty means all."""
+    population_digest: str
+    """SHA-256 of the sorted ids that could have been chosen."""
+    strata: tuple[DrawnStratum, ...]
+    items: tuple[DrawnItem, ...]
+    drawn_at: dt.datetime
+
+    @property
+    def population(self) -> int:
+        """Calls that could have been chosen."""
+        return sum(stratum.population for stratum in self.strata)
+
+    @property
+    def path(self) -> str:
+        """Where the draw lies in the journal."""
+        return draw_path(self.scheme, self.scheme_version, self.day)
+
+    def to_json(self) -> bytes:
+        """The journal entry."""
+        return json.dumps(asdict(self), default=str, indent=1, ensure_ascii=False).encode() + b"\n"
+
+    @staticmethod
+    def from_json(data: bytes) -> Draw:
+        """The draw a journal entry holds."""
+        document = json.loads(data)
+        return Draw(
+            **{
+                **document,
+                "day": dt.date.fromisoformat(document["day"]),
+                "products": tuple(document["products"]),
+                "strata": tuple(DrawnStratum(**stratum) for stratum in document["strata"]),
+                "items": tuple(DrawnItem(**item) for item in document["items"]),
+                "drawn_at": dt.datetime.fromisoformat(document["drawn_at"]),
+            }
+        )
+
+
+def draw_path(scheme: str, version: int, day: dt.date) -> str:
+    """Where a draw lies in the journal."""
+    return f"draws/{scheme}/v{version}/{day.isoformat()}.json"
+
+
+def draw_name(scheme: str, version: int, day: dt.date) -> str:
+    """A draw's id: there is one draw a scheme, version and day."""
+    return f"{scheme}-v{version}-{day.isoformat()}"
+
+
+def read_draw(journal: Storage, scheme: str, version: int, day: dt.date) -> Draw | None:
+    """The draw of a day, or None where none was made."""
+    try:
+        return Draw.from_json(journal.read(draw_path(scheme, version, day)))
+    except NotFound:
+        return None
+
+
+def list_draws(journal: Storage, scheme: str) -> list[tuple[int, dt.date]]:
+    """Version and day of every draw of a scheme, in order."""
+    found = []
+    for entry in journal.list(f"draws/{scheme}"):
+        _, _, version, file = entry.path.split("/")
+        found.append((int(version.removeprefix("v")), dt.date.fromisoformat(file.removesuffix(".json"))))
+    return sorted(found)
+
+
+def stratum_name(values: Mapping[str, str | None]) -> str:
+    """A stratum as one text: JSON of its values by field."""
+    return json.dumps(dict(values), sort_keys=True, ensure_ascii=False)
+
+
+@dataclass(frozen=True)
+class ItemLabel:
+    """What reviewers made of one item, for one field of the scheme."""
+
+    item_id: str
+    inference_id: str
+    draw_id: str
+    stratum: str
+    inclusion_probability: float
+    value: str | None
+    """The majority's answer; None where the votes are tied."""
+    votes: Mapping[str, int]
+    simulated: bool
+    """At least one of the votes was made by a program that plays a reviewer."""
+
+
+def consensus(labels: pa.Table, field: str) -> list[ItemLabel]:
+    """One label an item that anyone answered, by item; `labels` are rows of `lake/labels` of one scheme version.
+
+    Of each reviewer the latest annotation of an item counts; it counts for nothing where it was deleted or says that
+    the reviewer skipped the item. The most frequent answer wins; a tie stays unresolved.
+    """
+    latest: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in sorted(labels.to_pylist(), key=lambda row: (row["updated_at"], row["annotation_id"])):
+        if row["deleted_at"] is None:
+            latest[row["item_id"], row["annotator_hash"]] = row
+    by_item: dict[str, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
+    for (item_id, _), row in sorted(latest.items()):
+        answer = json.loads(row["result"]).get(field) if row["result"] and not row["cancelled"] else None
+        if answer is not None:
+            by_item[item_id].append((answer, row))
+    return [_item_label(votes) for votes in by_item.values()]
+
+
+def _item_label(votes: list[tuple[str, dict[str, Any]]]) -> ItemLabel:
+    counts = Counter(answer for answer, _ in votes).most_common()
+    tied = len(counts) > 1 and counts[0][1] == counts[1][1]
+    row = votes[0][1]
+    return ItemLabel(
+        item_id=row["item_id"],
+        inference_id=row["inference_id"],
+        draw_id=row["draw_id"],
+        stratum=row["stratum"],
+        inclusion_probability=row["inclusion_probability"],
+        value=None if tied else counts[0][0],
+        votes=dict(sorted(counts)),
+        simulated=any(row["simulated"] for _, row in votes),
+    )
