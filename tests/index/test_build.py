@@ -1,0 +1,194 @@
+"""An index from documents to release: what is done once, what is kept, and what the gate lets through."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+
+import pytest
+
+from canonry import release
+from canonry.catalog import IndexSpec
+from canonry.encode import EncoderFiles
+from canonry.index.build import (
+    build_candidate,
+    build_index,
+    check_candidate,
+    cut_documents,
+    embed_chunks,
+    read_documents,
+    release_candidate,
+)
+from canonry.index.errors import IndexBuildError
+from canonry.index.golden import golden_queries
+from canonry.storage import Zones, open_zones
+
+NOW = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
+DOCUMENTS = [
+    {"id": f"doc-{number}", "title": f"T{number}", "text": f"How {verb} works in case {number}."}
+    for number, verb in enumerate(["billing", "login", "export", "search", "backup", "import", "audit", "quota"] * 2)
+]
+
+
+def put_in_production(zones: Zones, name: str) -> str:
+    built = release_candidate(zones, name)
+    published = release.publish(
+        zones.published, "indexes", name, built.files, metadata=built.metadata, lineage=built.lineage, now=NOW
+    )
+    release.promote(zones.published, "indexes", name, published.version, reason="passed its gate", now=NOW)
+    assert published.version == built.version
+    return built.version
+
+
+def everything(zones: Zones) -> dict[str, bytes]:
+    return {entry.path: zones.lake.read(entry.path) for entry in zones.lake.list()}
+
+
+def test_a_second_build_embeds_and_changes_nothing(zones: Zones, encoder_files: EncoderFiles, make_spec) -> None:
+    spec = make_spec(DOCUMENTS)
+    first = build_index(zones, "help", spec, encoder_files)
+    assert (first.documents.rows, first.chunks.rows, first.embeddings.embedded) == (16, 16, 16)
+    assert first.gate and first.gate.passed
+    before = everything(zones)
+    second = build_index(zones, "help", spec, encoder_files)
+    assert (second.embeddings.embedded, second.embeddings.reused) == (0, 16)
+    assert not second.documents.changed and not second.chunks.changed
+    assert second.version == first.version
+    assert everything(zones) == before
+
+
+def test_the_same_inputs_give_the_same_bytes_elsewhere(tmp_path: Path, encoder_files: EncoderFiles, make_spec) -> None:
+    spec = make_spec(DOCUMENTS)
+    homes = [open_zones(tmp_path / place) for place in ("here", "there")]
+    versions = {build_index(zones, "help", spec, encoder_files).version for zones in homes}
+    assert len(versions) == 1
+    assert everything(homes[0]) == everything(homes[1])
+
+
+def test_a_changed_document_embeds_only_its_own_chunks(zones: Zones, encoder_files: EncoderFiles, make_spec) -> None:
+    first = build_index(zones, "help", make_spec(DOCUMENTS), encoder_files)
+    changed = [*DOCUMENTS[:-1], DOCUMENTS[-1] | {"text": "Quotas are counted by the hour now."}]
+    second = build_index(zones, "help", make_spec(changed), encoder_files)
+    assert (second.embeddings.embedded, second.embeddings.reused) == (1, 15)
+    assert second.version != first.version
+
+
+def test_a_deleted_document_leaves_at_the_next_build(zones: Zones, encoder_files: EncoderFiles, make_spec) -> None:
+    build_index(zones, "help", make_spec(DOCUMENTS), encoder_files)
+    build_index(zones, "help", make_spec(DOCUMENTS[1:]), encoder_files)
+    built = release_candidate(zones, "help")
+    assert built.metadata["vectors"] == 15
+    assert b"doc-0#0" not in built.files["chunks.parquet"]
+
+
+def test_an_index_without_documents_yet_does_nothing(zones: Zones, encoder_files: EncoderFiles, make_spec) -> None:
+    spec = make_spec(optional=True)
+    built = build_index(zones, "help", spec, encoder_files)
+    assert (built.documents.rows, built.version, built.gate) == (0, None, None)
+    with pytest.raises(IndexBuildError, match="index help: no candidate went through the gate"):
+        release_candidate(zones, "help")
+    build_index(zones, "help", make_spec(DOCUMENTS, optional=True), encoder_files)
+    assert release_candidate(zones, "help").metadata["vectors"] == 16
+
+
+def test_a_step_says_which_step_comes_before_it(zones: Zones, encoder_files: EncoderFiles, make_spec) -> None:
+    spec = make_spec(DOCUMENTS)
+    with pytest.raises(IndexBuildError, match="run the step `documents` first"):
+        cut_documents(zones, "help", spec, encoder_files)
+    read_documents(zones, "help", spec)
+    with pytest.raises(IndexBuildError, match="run the step `chunks` first"):
+        embed_chunks(zones, "help", encoder_files)
+
+
+def test_a_release_says_what_made_it(zones: Zones, encoder_files: EncoderFiles, make_spec) -> None:
+    golden = [{"query": "how does login work?", "documents": ["doc-1", "doc-9"]}]
+    build_index(zones, "help", make_spec(DOCUMENTS, golden_queries=golden), encoder_files)
+    version = put_in_production(zones, "help")
+    manifest = release.resolve(zones.published, "indexes", "help").manifest
+    assert manifest.version == version
+    assert set(manifest.files) == {"vectors.faiss", "chunks.parquet"}
+    assert EncoderFiles.from_metadata(manifest.metadata["encoder"]) == encoder_files
+    assert manifest.metadata["gate"]["passed"] is True
+    assert manifest.metadata["gate"]["hit_rate_at_10"]["candidate"] == 1
+    assert manifest.lineage["chunking"] == {"max_tokens": 200, "overlap_tokens": 0}
+    assert release.verify(zones.published, "indexes", "help", version) == []
+
+
+def test_a_factory_that_does_not_fit_names_the_yaml(zones: Zones, encoder_files: EncoderFiles, make_spec) -> None:
+    with pytest.raises(IndexBuildError, match=r"assets/indexes/help.yaml: faiss_factory: 'IVF999,Flat' cannot hold"):
+        build_index(zones, "help", make_spec(DOCUMENTS, faiss_factory="IVF999,Flat"), encoder_files)
+
+
+def test_a_damaged_candidate_is_not_released(zones: Zones, encoder_files: EncoderFiles, make_spec) -> None:
+    version = build_index(zones, "help", make_spec(DOCUMENTS), encoder_files).version
+    path = f"candidates/indexes/help/{version}/vectors.faiss"
+    zones.lake.put(path, zones.lake.read(path)[:-4] + b"\0\1\2\3")
+    with pytest.raises(IndexBuildError, match=f"{version}: is damaged"):
+        release_candidate(zones, "help")
+    build_candidate(zones, "help", make_spec(DOCUMENTS), encoder_files)
+    assert release_candidate(zones, "help").version == version
+
+
+def test_a_gate_that_compared_with_another_release_is_asked_again(
+    zones: Zones, encoder_files: EncoderFiles, make_spec
+) -> None:
+    build_index(zones, "help", make_spec(DOCUMENTS), encoder_files)
+    put_in_production(zones, "help")
+    spec = make_spec(DOCUMENTS[1:])
+    build_index(zones, "help", spec, encoder_files)
+    other = release.publish(zones.published, "indexes", "help", {"x": b"1"}, metadata={}, lineage={}, now=NOW)
+    release.promote(zones.published, "indexes", "help", other.version, reason="by hand", now=NOW)
+    with pytest.raises(IndexBuildError, match=rf"but {other.version} is released now; check it again"):
+        release_candidate(zones, "help")
+
+
+def test_bad_golden_rows_are_named_by_file_and_line(make_spec, tmp_path: Path) -> None:
+    lines = ['{"query": "a", "documents": ["d"]}', '{"query": "b", "documents": []}', '{"documents": ["d"]}', "{"]
+    (tmp_path / "golden.jsonl").write_text("\n".join(lines))
+    spec = make_spec(golden_file=str(tmp_path / "golden.jsonl"))
+    with pytest.raises(IndexBuildError) as caught:
+        golden_queries("help", spec, "")
+    problems = str(caught.value).splitlines()
+    assert problems[0].endswith("golden.jsonl: line 2: documents: expected a list of at least one document id")
+    assert problems[1].endswith("golden.jsonl: line 3: query: expected text, found nothing")
+    assert "golden.jsonl: line 4: is not JSON" in problems[2]
+    with pytest.raises(IndexBuildError, match="golden_file: no query at"):
+        golden_queries("help", make_spec(golden_file=str(tmp_path / "absent.jsonl")), "")
+
+
+def test_real_documents_pass_the_gate_and_a_worse_candidate_does_not(
+    zones: Zones, encoder_files: EncoderFiles, make_spec, cookbook, tmp_path: Path
+) -> None:
+    documents, golden = cookbook
+    (tmp_path / "golden.jsonl").write_text("".join(json.dumps(row) + "\n" for row in golden))
+
+    def spec_of(some: list[dict[str, str]]) -> IndexSpec:
+        return make_spec(some, golden_file=str(tmp_path / "golden.jsonl"))
+
+    first = build_index(zones, "cookbook", spec_of(documents), encoder_files)
+    assert first.gate and first.gate.passed and first.gate.hit_rate_at_10
+    assert 0.8 < first.gate.hit_rate_at_10.candidate < 1
+    released = put_in_production(zones, "cookbook")
+
+    one_fewer = [row for row in documents if row["id"] != golden[0]["documents"][0]]
+    similar = build_index(zones, "cookbook", spec_of(one_fewer), encoder_files)
+    assert similar.gate and similar.gate.passed
+    assert similar.gate.released_version == released
+
+    wanted = {document for row in golden[:40] for document in row["documents"]}
+    worse = build_index(
+        zones, "cookbook", spec_of([row for row in documents if row["id"] not in wanted]), encoder_files
+    )
+    assert worse.embeddings.embedded == 0
+    assert worse.gate and not worse.gate.passed
+    with pytest.raises(IndexBuildError, match=rf"candidate {worse.version} did not pass its gate: .*dropped by more"):
+        release_candidate(zones, "cookbook")
+    kept = f"candidates/indexes/cookbook/{worse.version}"
+    assert zones.lake.head(f"{kept}/vectors.faiss") and zones.lake.head(f"{kept}/chunks.parquet")
+    assert json.loads(zones.lake.read(f"{kept}/gate.json"))["passed"] is False
+    assert release.resolve(zones.published, "indexes", "cookbook").version == released
+
+    assert build_index(zones, "cookbook", spec_of(documents), encoder_files).version == released
+    report = check_candidate(zones, "cookbook", spec_of(documents))
+    assert report and report.passed
