@@ -32,7 +32,7 @@ def draw_day(zones: Zones, name: str, scheme: SchemeSpec, day: dt.date, now: dt.
     frame = answered_calls(zones.lake, day, scheme.sampling.products)
     if not frame.num_rows:
         return None
-    draw = _draw(name, scheme, day, frame, now)
+    draw = make_draw(name, scheme, day, frame, now)
     if zones.journal.put_if_absent(draw.path, draw.to_json()):
         return draw
     return read_draw(zones.journal, name, scheme.version, day)
@@ -58,7 +58,8 @@ def never_in_frame(lake_zone: Storage, draw: Draw) -> int:
     return max(answered_calls(lake_zone, draw.day, draw.products).num_rows - draw.population, 0)
 
 
-def _draw(name: str, scheme: SchemeSpec, day: dt.date, frame: pa.Table, now: dt.datetime) -> Draw:
+def make_draw(name: str, scheme: SchemeSpec, day: dt.date, frame: pa.Table, now: dt.datetime) -> Draw:
+    """The draw that a scheme makes from a frame (columns as of `answered_calls`, in any order). A pure function."""
     draw_id = draw_name(name, scheme.version, day)
     key = hashlib.blake2b(json.dumps([scheme.sampling.seed, draw_id]).encode(), digest_size=32).digest()
     names: tuple[str, ...] = scheme.sampling.strata
