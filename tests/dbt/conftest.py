@@ -1,0 +1,170 @@
+"""A small lake of four days, the tables dbt makes of it, and a way to run dbt again."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from canonry import lake
+from canonry.catalog import Catalog
+from canonry.cost import charge_day, price_snapshot
+from canonry.storage import Zones, open_zones
+
+PROJECT = Path(__file__).parents[2] / "dbt"
+DAYS = [dt.date(2026, 11, day) for day in (1, 2, 3, 4)]
+MARTS = ("cost_daily", "latency_hourly", "quality_daily")
+MODELS = [("openai", "gpt-4o"), ("openai", "gpt-4o-mini"), ("nobody", "m-1"), (None, None)]
+ENVELOPE = {"received_at": dt.datetime(2026, 11, 5), "source": "test", "schema_version": 1, "digest": "0"}
+
+Row = dict[str, Any]
+
+
+@dataclass
+class World:
+    """What was written, as rows by kind: what the tests compute from, by other means than SQL."""
+
+    inferences: list[Row] = field(default_factory=list)
+    feedback: list[Row] = field(default_factory=list)
+    annotations: list[Row] = field(default_factory=list)
+    scores: list[Row] = field(default_factory=list)
+    estimates: list[Row] = field(default_factory=list)
+
+
+TIMES = {
+    "inferences": "started_at",
+    "feedback": "given_at",
+    "annotations": "created_at",
+    "scores": "scored_at",
+}
+
+
+@dataclass
+class Tables:
+    """A home with its lake, and the warehouse dbt made from it."""
+
+    zones: Zones
+    world: World
+    target: Path
+
+    def run(self, first: dt.date, last: dt.date) -> None:
+        """dbt build of days `first` to `last`, in this process."""
+        from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+        from dbt.cli.main import dbtRunner
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("CANONRY_LAKE", self.zones.lake.url)
+            patch.setenv("CANONRY_WAREHOUSE", str(self.zones.warehouse))
+            command = ["build", "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--quiet"]
+            command += ["--target-path", str(self.target), "--log-path", str(self.target)]
+            command += ["--event-time-start", str(first), "--event-time-end", str(last + dt.timedelta(days=1))]
+            result = dbtRunner().invoke(command)
+            DuckDBConnectionManager.close_all_connections()
+        failed = [each.node.name for each in result.result or () if each.status not in ("success", "pass")]
+        assert result.success and not failed, f"dbt failed: {failed or result.exception}"
+
+    def rows(self, table: str, order: str = "ALL") -> list[Row]:
+        """Rows of a table, in order."""
+        with duckdb.connect(str(self.zones.warehouse), read_only=True) as connection:
+            return connection.execute(f"SELECT * FROM {table} ORDER BY {order}").to_arrow_table().to_pylist()
+
+    def write(self, kind: str, day: dt.date) -> None:
+        """Write what the world has of a kind on a day."""
+        time = TIMES.get(kind)
+        rows = [row for row in getattr(self.world, kind) if (row[time].date() if time else row["window_end"]) == day]
+        lake.write(self.zones.lake, kind, day, pa.Table.from_pylist(rows, lake.SCHEMAS[kind]), {"test": len(rows)})
+
+    def copy(self, home: Path) -> Tables:
+        """The same lake and warehouse in another home."""
+        shutil.copytree(self.zones.home, home)
+        rows = {kind: list(rows) for kind, rows in vars(self.world).items()}
+        return Tables(open_zones(home), World(**rows), self.target)
+
+
+@pytest.fixture(scope="session")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tables]:
+    """The lake of four days and everything dbt makes of it, built once."""
+    home = tmp_path_factory.mktemp("tables") / "home"
+    made = Tables(open_zones(home), make_world(random.Random(7)), home.parent / "target")
+    lake.ensure_anchors(made.zones.lake)
+    snapshot = price_snapshot(made.zones, dt.datetime(2026, 11, 5))
+    for day in DAYS:
+        for kind in vars(made.world):
+            made.write(kind, day)
+        charge_day(made.zones, Catalog(Path("assets")), day, snapshot)
+    made.run(DAYS[0], DAYS[-1])
+    yield made
+
+
+def make_world(choose: random.Random) -> World:
+    """Calls in traces that may pass midnight; feedback on calls and traces, up to three days late; labels; scores."""
+    world = World()
+    for number in range(500):
+        began = dt.datetime(2026, 11, 1) + dt.timedelta(seconds=choose.randrange(4 * 86400 - 600))
+        if number % 10 == 0:
+            began = dt.datetime(2026, 11, choose.choice([2, 3, 4])) - dt.timedelta(seconds=choose.randrange(1, 150))
+        team, product = choose.choice([("discovery", "search"), ("support", "helpdesk"), ("support", "search")])
+        for step in range(choose.choice([1, 1, 2, 3])):
+            provider, model = choose.choice(MODELS)
+            started_at = min(began + dt.timedelta(seconds=100 * step), dt.datetime(2026, 11, 4, 23, 59, 59))
+            world.inferences.append(
+                {
+                    "inference_id": f"call-{number:04}-{step}",
+                    "trace_id": f"trace-{number:04}",
+                    "started_at": started_at,
+                    "team": team,
+                    "product": product,
+                    "feature": choose.choice([None, "answers"]),
+                    "operation": choose.choice(["chat", "chat", None, "embeddings"]),
+                    "provider": provider,
+                    "response_model": model,
+                    "prompt_name": "docs-answer",
+                    "prompt_version": choose.choice(["v1", "v2"]),
+                    "input_tokens": choose.randrange(5000),
+                    "cache_read_tokens": None,
+                    "output_tokens": choose.choice([None, 0, 50, 700]),
+                    "latency_ms": choose.choice([None, choose.uniform(5, 9000)]),
+                    "cache_hit": choose.choice([None, False, False, True]),
+                    "error_type": choose.choice([None, None, None, "timeout"]),
+                    **ENVELOPE,
+                }
+            )
+        if choose.random() < 0.4:
+            given_at = min(began + dt.timedelta(hours=choose.randrange(72)), dt.datetime(2026, 11, 4, 23, 59, 59))
+            about = {"trace_id": f"trace-{number:04}"}
+            if choose.random() < 0.5:
+                about = {"inference_id": f"call-{number:04}-0"}
+            world.feedback.append(
+                {
+                    "feedback_id": f"feedback-{number:04}",
+                    "given_at": given_at,
+                    "origin": choose.choice(["user", "implicit"]),
+                    "signal": "thumb",
+                    "value": choose.choice([1.0, -1.0, 0.3, None]),
+                    "attributes": choose.choice([None, '{"simulated": true}', '{"simulated": "no"}']),
+                    **about,
+                    **ENVELOPE,
+                }
+            )
+        if choose.random() < 0.2:
+            scored_at = min(began + dt.timedelta(hours=1), dt.datetime(2026, 11, 4, 23, 59, 59))
+            score = {"inference_id": f"call-{number:04}-0", "scorer": "nli", "scorer_version": "1"}
+            world.scores.append({**score, "metric": "grounded", "value": choose.random(), "scored_at": scored_at})
+            label = {"annotation_id": str(number), "scheme": "groundedness", "item_id": str(number)}
+            label |= {"inference_id": f"call-{number:04}-0", "created_at": scored_at, "cancelled": number % 2 == 0}
+            world.annotations.append({**label, "result": f'{{"groundedness": "{number}"}}', **ENVELOPE})
+    for day in DAYS:
+        common = {"eval": "hallucination-rate", "metric": "hallucination_rate", "estimand": "these calls"}
+        common |= {"window_start": DAYS[0], "window_end": day, "method": "stratified", "simulated": True}
+        figures = {"value": 0.2, "interval_low": 0.1, "interval_high": 0.3, "confidence": 0.95, "labels": 40}
+        world.estimates.append({**common, **figures, "slice": "product", "product": "search"})
+        world.estimates.append({**common, "slice": "product", "product": "helpdesk", "refused": "too few labels"})
+    return world
