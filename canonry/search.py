@@ -6,9 +6,8 @@ Row i of `vectors.faiss` is row i of `chunks.parquet`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +34,10 @@ CHUNK_SCHEMA = pa.schema(
 _HIT_COLUMNS = ("chunk_id", "document_id", "title", "text")
 
 
+SCAN_ADVANTAGE = 5
+"""How much less processor time one thread needs for a query on a Flat index than several that share it."""
+
+
 class SearchError(ValueError):
     """An index or a query cannot be used; the message says why."""
 
@@ -57,6 +60,7 @@ class VectorIndex:
         """Open both files. Raises SearchError where they do not belong together. Whoever calls has verified them."""
         self.faiss = _read_index(vectors)
         self._file = pq.ParquetFile(chunks, memory_map=True)
+        self._flat = isinstance(self.faiss, faiss.IndexFlat)
         self._chunks: pa.Table | None = None
         self._reading = threading.Lock()
         missing = [name for name in _HIT_COLUMNS if name not in self._file.schema_arrow.names]
@@ -96,9 +100,16 @@ class VectorIndex:
         k = min(int(k), len(self))
         if k == 0 or len(queries) == 0:
             return np.empty((len(queries), k), np.float32), np.empty((len(queries), k), np.int64)
-        with _thread_a_query(self.faiss, len(queries)):
-            scores, rows = self.faiss.search(queries, k)
-        return scores, rows
+        threads = faiss.omp_get_max_threads()
+        if not self._flat or not len(queries) < threads <= SCAN_ADVANTAGE * len(queries):
+            return self.faiss.search(queries, k)
+        # With fewer queries than threads FAISS 1.15 cuts a Flat index among the threads and multiplies matrices, which
+        # pays only where threads are many. The number of threads is the calling thread's own setting.
+        faiss.omp_set_num_threads(len(queries))
+        try:
+            return self.faiss.search(queries, k)
+        finally:
+            faiss.omp_set_num_threads(threads)
 
     def search(self, vectors: npt.ArrayLike, k: int = 10) -> list[Any]:
         """The k nearest Hits of one vector (dimension,), best first; of a matrix (n, dimension) a list of them each."""
@@ -126,34 +137,21 @@ class VectorIndex:
         return queries
 
     def _hits(self, scores: np.ndarray, rows: np.ndarray) -> list[list[Hit]]:
-        found = rows >= 0
-        counts = found.sum(axis=1)
-        # Not pa.array, which imports pandas first where that is installed.
-        wanted = pa.py_buffer(rows[found])
-        picked = self.chunks.take(pa.Array.from_buffers(pa.int64(), int(counts.sum()), [None, wanted]))
-        columns = [picked.column(name).to_pylist() for name in _HIT_COLUMNS]
-        hits = [Hit(*values) for values in zip(*columns, scores[found].tolist(), strict=True)]
-        ends = np.cumsum(counts)
-        return [hits[end - count : end] for count, end in zip(counts.tolist(), ends.tolist(), strict=True)]
+        # Cell by cell: after a scan nothing is left in the processor's cache, and Arrow's `take` touches more of it.
+        chunk_id, document_id, title, text = self._columns
+        return [
+            [
+                Hit(chunk_id[row].as_py(), document_id[row].as_py(), title[row].as_py(), text[row].as_py(), score)
+                for row, score in zip(each_rows, each_scores, strict=True)
+                if row >= 0
+            ]
+            for each_rows, each_scores in zip(rows.tolist(), scores.tolist(), strict=True)
+        ]
 
-
-SCAN_ADVANTAGE = 5
-"""A plain scan of a Flat index costs this much less processor time than splitting it among threads."""
-
-
-@contextmanager
-def _thread_a_query(index: Any, queries: int) -> Iterator[None]:
-    # With fewer queries than threads FAISS 1.15 cuts a Flat index among the threads and multiplies matrices, which only
-    # pays where there are many. The number of threads is the calling thread's own setting.
-    threads = faiss.omp_get_max_threads()
-    if queries < threads <= SCAN_ADVANTAGE * queries and isinstance(index, faiss.IndexFlat):
-        faiss.omp_set_num_threads(queries)
-        try:
-            yield
-        finally:
-            faiss.omp_set_num_threads(threads)
-    else:
-        yield
+    @cached_property
+    def _columns(self) -> list[pa.Array | pa.ChunkedArray]:
+        columns = [self.chunks.column(name) for name in _HIT_COLUMNS]
+        return [column.chunk(0) if column.num_chunks == 1 else column for column in columns]
 
 
 _LIMIT = threading.Lock()
