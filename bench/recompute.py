@@ -141,7 +141,7 @@ def made_up_day(day: dt.date, rows: int) -> dict[str, pa.Table]:
         "inferences": conform("inferences", calls),
         "feedback": conform("feedback", {"feedback_id": [f"f{ids[each]}" for each in thumbs], **thumb}),
         "scores": conform("scores", score),
-        "annotations": conform("annotations", {"annotation_id": [f"a{ids[each]}" for each in labels], **label}),
+        "labels": conform("labels", {"annotation_id": [f"a{ids[each]}" for each in labels], **label}),
     }
 
 

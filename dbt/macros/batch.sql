@@ -5,7 +5,8 @@
 #}
 {% macro from_batch(column, days=0) -%}
     {%- if model.batch -%}
-        {{ column }} >= cast('{{ (model.batch.event_time_start + modules.datetime.timedelta(days=days)).date() }}' as date)
+        {%- set first = model.batch.event_time_start + modules.datetime.timedelta(days=days) -%}
+        {{ column }} >= cast('{{ first.date() }}' as date)
     {%- else -%}
         true
     {%- endif -%}
@@ -14,7 +15,8 @@
 {# The other end: before the last day of the batch, moved by some days. #}
 {% macro before_batch_end(column, days=0) -%}
     {%- if model.batch -%}
-        {{ column }} < cast('{{ (model.batch.event_time_end + modules.datetime.timedelta(days=days)).date() }}' as date)
+        {%- set end = model.batch.event_time_end + modules.datetime.timedelta(days=days) -%}
+        {{ column }} < cast('{{ end.date() }}' as date)
     {%- else -%}
         true
     {%- endif -%}

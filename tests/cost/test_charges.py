@@ -185,7 +185,7 @@ def test_a_day_without_calls_writes_nothing(zones: Zones, snapshot: PriceSnapsho
 
 def test_the_catalogs_own_model_is_priced(zones: Zones, write_calls: Write, snapshot: PriceSnapshot) -> None:
     write_calls({"provider": "canonry-demo", "response_model": "docs-extractive-1.1", "input_tokens": 1_000_000})
-    report = charge_day(zones, catalogs.load("assets"), DAY, snapshot)
+    report = charge_day(zones, catalogs.load(Path(__file__).parents[2] / "assets"), DAY, snapshot)
     assert report.amount == Decimal("0.15006")
 
 

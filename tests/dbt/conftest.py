@@ -35,6 +35,7 @@ class World:
     inferences: list[Row] = field(default_factory=list)
     feedback: list[Row] = field(default_factory=list)
     annotations: list[Row] = field(default_factory=list)
+    labels: list[Row] = field(default_factory=list)
     scores: list[Row] = field(default_factory=list)
     estimates: list[Row] = field(default_factory=list)
 
@@ -43,6 +44,7 @@ TIMES = {
     "inferences": "started_at",
     "feedback": "given_at",
     "annotations": "created_at",
+    "labels": "created_at",
     "scores": "scored_at",
 }
 
@@ -160,7 +162,11 @@ def make_world(choose: random.Random) -> World:
             world.scores.append({**score, "metric": "grounded", "value": choose.random(), "scored_at": scored_at})
             label = {"annotation_id": str(number), "scheme": "groundedness", "item_id": str(number)}
             label |= {"inference_id": f"call-{number:04}-0", "created_at": scored_at, "cancelled": number % 2 == 0}
-            world.annotations.append({**label, "result": f'{{"groundedness": "{number}"}}', **ENVELOPE})
+            label |= {"result": f'{{"groundedness": "{number}"}}'}
+            if number % 4 < 2:
+                world.annotations.append({**label, **ENVELOPE})
+            else:
+                world.labels.append({**label, "created_at": began, "draw_id": "d", "inclusion_probability": 0.5})
     for day in DAYS:
         common = {"eval": "hallucination-rate", "metric": "hallucination_rate", "estimand": "these calls"}
         common |= {"window_start": DAYS[0], "window_end": day, "method": "stratified", "simulated": True}

@@ -106,7 +106,8 @@ def test_quality_daily_keeps_estimates_with_interval_counts_and_refusals(tables:
 def test_an_outcome_has_the_calls_feedback_label_and_scores(tables: Tables) -> None:
     given = opinions(tables)
     scores = {row["inference_id"]: row["value"] for row in tables.world.scores}
-    labels = {row["inference_id"]: row["result"] for row in tables.world.annotations if not row["cancelled"]}
+    given_labels = [*tables.world.labels, *tables.world.annotations]
+    labels = {row["inference_id"]: row["result"] for row in given_labels if not row["cancelled"]}
     rows = tables.rows("int_inference_outcomes")
     assert len(rows) == len(tables.world.inferences)
     traces = {

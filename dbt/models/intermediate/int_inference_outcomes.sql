@@ -92,7 +92,37 @@ opinions as (
 
 ),
 
--- Labels that stand, the last one first; a reviewer's clock may be a day behind.
+-- Labels of drawn calls lie on the call's day, those that came with foreign data on their own or later.
+labels as (
+
+    select
+        inference_id,
+        annotation_id,
+        scheme,
+        scheme_version,
+        result,
+        simulated,
+        changed_at
+    from {{ ref('stg_labels') }}
+    where stands
+    union all
+    select
+        inference_id,
+        annotation_id,
+        scheme,
+        scheme_version,
+        result,
+        simulated,
+        changed_at
+    from {{ ref('stg_annotations') }}
+    where
+        stands
+        and inference_id is not null
+        and {{ from_batch('day', days=-1) }}
+
+),
+
+-- Each call's labels, the last one first.
 ranked_labels as (
 
     select
@@ -100,13 +130,9 @@ ranked_labels as (
         count(*) over (partition by inference_id) as labels,
         row_number() over (
             partition by inference_id
-            order by changed_at desc, annotation_id desc
+            order by changed_at desc, annotation_id desc, scheme desc
         ) as place_from_end
-    from {{ ref('stg_annotations') }}
-    where
-        stands
-        and inference_id is not null
-        and {{ from_batch('day', days=-1) }}
+    from labels
 
 ),
 
