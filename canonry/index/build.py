@@ -14,6 +14,7 @@ from canonry.index.embeddings import Embedded, embed
 from canonry.index.errors import IndexBuildError
 from canonry.index.golden import Golden, golden_queries
 from canonry.index.lineage import lineage_of
+from canonry.search import CHUNKS, VECTORS
 from canonry.storage import Zones
 
 
@@ -98,7 +99,7 @@ def check_candidate(zones: Zones, name: str, spec: IndexSpec) -> gate.GateReport
     built = store.read_candidate(zones.lake, name, version)
     golden = golden_queries(name, spec, zones.home)
     encoder = EncoderFiles.from_metadata(built.metadata["encoder"])
-    texts = tables.table_of(built.files[candidate.CHUNKS_FILE])["text"].to_pylist()
+    texts = tables.table_of(built.files[CHUNKS])["text"].to_pylist()
     report = gate.check(
         _contender(zones, version, built.files, encoder, golden),
         embed(zones.lake, encoder, texts).vectors,
@@ -141,7 +142,7 @@ def _released(zones: Zones, name: str, golden: list[Golden]) -> gate.Contender |
         found = release.resolve(zones.published, "indexes", name)
     except release.NotReleased:
         return None
-    files = {path: found.read(path) for path in (candidate.VECTORS_FILE, candidate.CHUNKS_FILE)}
+    files = {path: found.read(path) for path in (VECTORS, CHUNKS)}
     # A released version answers with the encoder it was made with, which may not be today's.
     encoder = EncoderFiles.from_metadata(found.manifest.metadata["encoder"])
     return _contender(zones, found.version, files, encoder, golden)

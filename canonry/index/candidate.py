@@ -11,11 +11,7 @@ import pyarrow as pa
 from canonry import lake as lake_zone
 from canonry.index.errors import IndexBuildError
 from canonry.index.tables import table_of
-
-VECTORS_FILE = "vectors.faiss"
-CHUNKS_FILE = "chunks.parquet"
-
-PAYLOAD_COLUMNS = ["chunk_id", "document_id", "title", "ordinal", "text"]
+from canonry.search import CHUNK_SCHEMA, CHUNKS, VECTORS
 
 
 @dataclass(frozen=True)
@@ -33,17 +29,17 @@ def payload(chunks: pa.Table, vectors: np.ndarray, factory: str) -> dict[str, by
     training does not fit the vectors.
     """
     return {
-        VECTORS_FILE: _index_bytes(vectors, factory),
-        CHUNKS_FILE: lake_zone.parquet_bytes(chunks.select(PAYLOAD_COLUMNS)),
+        VECTORS: _index_bytes(vectors, factory),
+        CHUNKS: lake_zone.parquet_bytes(chunks.select(CHUNK_SCHEMA.names).cast(CHUNK_SCHEMA)),
     }
 
 
 def opened(files: dict[str, bytes]) -> Opened:
     """A payload whose bytes were verified, ready to search."""
-    index = faiss.deserialize_index(np.frombuffer(files[VECTORS_FILE], dtype=np.uint8))
-    document_ids = np.array(table_of(files[CHUNKS_FILE])["document_id"].to_pylist(), dtype=object)
+    index = faiss.deserialize_index(np.frombuffer(files[VECTORS], dtype=np.uint8))
+    document_ids = np.array(table_of(files[CHUNKS])["document_id"].to_pylist(), dtype=object)
     if index.ntotal != len(document_ids):
-        raise IndexBuildError(f"{VECTORS_FILE} has {index.ntotal} vectors, {CHUNKS_FILE} {len(document_ids)} chunks")
+        raise IndexBuildError(f"{VECTORS} has {index.ntotal} vectors, {CHUNKS} {len(document_ids)} chunks")
     return Opened(index, document_ids)
 
 

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from canonry.index.candidate import CHUNKS_FILE, VECTORS_FILE
 from canonry.index.errors import IndexBuildError
 from canonry.index.tables import put_if_changed
 from canonry.release import File, payload_version
+from canonry.search import CHUNKS, VECTORS
 from canonry.storage import NotFound, Storage
 
 
@@ -57,7 +57,7 @@ def latest_version(lake: Storage, name: str) -> str | None:
 def read_candidate(lake: Storage, name: str, version: str) -> Candidate:
     """A candidate, its bytes verified. Raises IndexBuildError where they are damaged."""
     folder = _folder(name, version)
-    files = {path: lake.read(f"{folder}/{path}") for path in (VECTORS_FILE, CHUNKS_FILE)}
+    files = {path: lake.read(f"{folder}/{path}") for path in (VECTORS, CHUNKS)}
     found = payload_version({path: File.of(data) for path, data in files.items()})
     if found != version:
         raise IndexBuildError(f"{lake.url}/{folder}: is damaged (its bytes are version {found}); build it again")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from canonry import release
+from canonry import client, release
 from canonry.catalog import IndexSpec
-from canonry.encode import EncoderFiles
+from canonry.encode import EncoderFiles, load_encoder
 from canonry.index.build import (
     build_candidate,
     build_index,
@@ -113,6 +113,15 @@ def test_a_release_says_what_made_it(zones: Zones, encoder_files: EncoderFiles, 
     assert manifest.metadata["gate"]["hit_rate_at_10"]["candidate"] == 1
     assert manifest.lineage["chunking"] == {"max_tokens": 200, "overlap_tokens": 0}
     assert release.verify(zones.published, "indexes", "help", version) == []
+
+
+def test_the_client_finds_what_was_released(zones: Zones, encoder_files: EncoderFiles, make_spec) -> None:
+    build_index(zones, "help", make_spec(DOCUMENTS), encoder_files)
+    version = put_in_production(zones, "help")
+    index = client.open_index("help", home=zones.home)
+    (query,) = load_encoder(encoder_files).encode(["how does the audit work?"])
+    assert {hit.document_id for hit in index.search(query, 2)} == {"doc-6", "doc-14"}
+    assert index.version == version
 
 
 def test_a_factory_that_does_not_fit_names_the_yaml(zones: Zones, encoder_files: EncoderFiles, make_spec) -> None:

@@ -12,7 +12,7 @@ from canonry.encode import Encoder, EncoderFiles, load_encoder
 from canonry.index.embeddings import embed
 from canonry.storage import LocalStorage, Zones
 
-TEXTS = [f"a note about {'tables and ' * (number % 7)}topic {number}" for number in range(120)]
+TEXTS = [f"a note about {'tables ' * (number % 5)}topic {number}" for number in range(120)]
 
 
 class Interrupted(Exception):
