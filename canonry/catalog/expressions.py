@@ -9,18 +9,21 @@ def problem(expression: str) -> str | None:
     from sqlglot import exp
 
     try:
-        tree = sqlglot.parse_one(f"SELECT {expression}", read="duckdb")
-    except sqlglot.errors.SqlglotError as error:
+        # In parentheses, as it is used: a comment or a second statement would swallow the closing one.
+        trees = sqlglot.parse(f"SELECT ({expression})", read="duckdb")
+    except (sqlglot.errors.SqlglotError, RecursionError) as error:
         found = getattr(error, "errors", None)
         return f"{expression!r} is not an SQL expression: {found[0]['description'] if found else error}"
-    if not isinstance(tree, exp.Select) or len(tree.expressions) != 1 or set(_parts(tree)) - {"expressions", "kind"}:
+    select = trees[0]
+    values = select.expressions if isinstance(select, exp.Select) and len(trees) == 1 else []
+    parts = {name for name, value in select.args.items() if value} if select else set()
+    if len(values) != 1 or parts != {"expressions"} or not isinstance(values[0], exp.Paren | exp.Subquery):
         return f"{expression!r} is more than one expression"
-    if tree.find(exp.Subquery) or len(list(tree.find_all(exp.Select))) > 1 or tree.find(exp.Star):
+    inner = values[0].this
+    if isinstance(values[0], exp.Subquery) or inner.find(exp.Query, exp.Star, exp.Columns, exp.Values):
         return f"{expression!r} queries; an expression may only use columns of its row"
-    if tree.find(exp.Alias):
+    if inner.find(exp.Alias, exp.Aliases):
         return f"{expression!r} names its result; the field's name does that"
+    if inner.find(exp.Placeholder, exp.Parameter):
+        return f"{expression!r} has a parameter; an expression may only use columns of its row"
     return None
-
-
-def _parts(tree: object) -> list[str]:
-    return [name for name, value in tree.args.items() if value]  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 from canonry.catalog import expressions
 from canonry.catalog.specs import (
     KINDS,
+    NAME_PATTERN,
     EvalSpec,
     IndexSpec,
     ModelSpec,
@@ -85,6 +87,9 @@ def load(root: str | Path = "assets") -> Catalog:
                 Problem(str(path), "path", f"expected assets/KIND/NAME.yaml with KIND of {', '.join(KINDS)}")
             )
             continue
+        if not re.fullmatch(NAME_PATTERN, path.stem):
+            problems.append(Problem(str(path), "path", f"a name is letters, digits, dots, dashes: {NAME_PATTERN}"))
+            continue
         spec = _read(path, KINDS[relative.parts[0]], problems)
         if spec is not None:
             getattr(catalog, relative.parts[0])[path.stem] = spec
@@ -95,19 +100,28 @@ def load(root: str | Path = "assets") -> Catalog:
 
 
 class _Loader(yaml.CSafeLoader):
-    """YAML that refuses a key given twice."""
+    """YAML that refuses a key given twice, and takes `yes`, `no`, `on`, `off` for words, as YAML 1.2 and editors do."""
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen = set()
     for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise yaml.MarkedYAMLError(problem="a key is not a single word", problem_mark=key.start_mark)
         if key.value in seen:
             raise yaml.MarkedYAMLError(problem=f"key {key.value!r} is given twice", problem_mark=key.start_mark)
         seen.add(key.value)
     return loader.construct_mapping(node, deep=True)
 
 
+_BOOLEAN = "tag:yaml.org,2002:bool"
+
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOLEAN]
+    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(_BOOLEAN, re.compile(r"true|True|TRUE|false|False|FALSE"), list("tTfF"))
 
 
 def _read(path: Path, kind: type[Spec], problems: list[Problem]) -> Spec | None:
@@ -125,9 +139,13 @@ def _read(path: Path, kind: type[Spec], problems: list[Problem]) -> Spec | None:
         return kind.model_validate(document)
     except ValidationError as error:
         for each in error.errors():
-            where = ".".join(str(part) for part in each["loc"]) or "file"
+            where = ".".join(str(part) for part in each["loc"])
             message = each["msg"].removeprefix("Value error, ")
-            problems.append(Problem(str(path), where, message))
+            # A check on several fields names the one to change itself: "prices.1: ...".
+            named = re.match(r"([a-z_]+(?:\.\w+)+): ", message)
+            if named and each["type"] == "value_error":
+                where, message = f"{where}.{named[1]}".lstrip("."), message[named.end() :]
+            problems.append(Problem(str(path), where or "file", message))
         return None
 
 

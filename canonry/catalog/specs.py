@@ -9,7 +9,9 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=80)]
 """A name: letters, digits, dots, dashes, underscores."""
 
 Price = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=6)]
@@ -68,6 +70,8 @@ class SourceSpec(Spec):
                 raise ValueError(f"a file_drop needs {', '.join(missing)}")
         elif self.location or self.format or self.emits or self.lookups:
             raise ValueError("a push source takes no location, format, lookups or emits")
+        if "rows" in self.lookups:
+            raise ValueError("lookups.rows: `rows` is the source's own file; give the lookup another name")
         return self
 
 

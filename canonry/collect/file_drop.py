@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,9 +20,9 @@ from canonry.collect.foreign import ForeignFileError, create_rows
 from canonry.collect.landing import LandingWriter
 from canonry.collect.validate import engine
 from canonry.events import EVENT_TYPES
-from canonry.locations import LocationError, expand, local_files
+from canonry.locations import LocationError, expand, stored_files
 from canonry.progress import track
-from canonry.storage import Entry, Storage, Zones, open_storage
+from canonry.storage import NotFound, Zones
 
 _BATCH_ROWS = 5_000
 
@@ -45,7 +44,8 @@ class DropReport:
 def take_files(zones: Zones, name: str, spec: SourceSpec, *, now: dt.datetime) -> DropReport:
     """Take every file at the source's location that was not taken yet.
 
-    One damaged file is reported, and tried again once it has changed; the others are taken all the same.
+    One damaged file is reported, and tried again once it or the source's YAML has changed; the others are taken all
+    the same. Raises FileDropError, or LocationError, for what is wrong with the source itself.
     """
     report = DropReport()
     try:
@@ -54,52 +54,50 @@ def take_files(zones: Zones, name: str, spec: SourceSpec, *, now: dt.datetime) -
         if spec.optional:
             return report
         raise
-    found = list(_found(location))
+    found = list(stored_files(location))
     if not found and not spec.optional:
         raise FileDropError(f"assets/sources/{name}.yaml: location: no file at {location}")
     for storage, entry in found:
-        digest = hashlib.sha256(f"{storage.url}/{entry.path}".encode()).hexdigest()[:16]
-        mark = f"file_drops/{name}/{digest}-{hashlib.sha256(entry.etag.encode()).hexdigest()[:16]}.json"
-        if zones.journal.head(mark):
+        file = f"{storage.url}/{entry.path}"
+        taken = f"file_drops/{name}/{_short(file)}-{_short(entry.etag)}.json"
+        failed = taken.removesuffix(".json") + f".problem-{_short(spec.model_dump_json())}.json"
+        if zones.journal.head(taken) or zones.journal.head(failed):
             continue
-        record: dict[str, object] = {"file": f"{storage.url}/{entry.path}", "size": entry.size, "taken_at": str(now)}
-        before = report.unreadable
-        with storage.local_copy(entry.path) as file:
-            try:
-                events = _take(zones, name, spec, file, report, now)
-                record |= {"events": events, "unreadable": report.unreadable - before}
-                report.files += 1
-            except (ForeignFileError, duckdb.Error) as error:
-                report.problems[f"{storage.url}/{entry.path}"] = str(error)
-                record["problem"] = str(error)
-        zones.journal.put_if_absent(mark, json.dumps(record, indent=1, sort_keys=True).encode())
+        record: dict[str, object] = {"file": file, "size": entry.size, "taken_at": str(now)}
+        try:
+            with storage.local_copy(entry.path) as copy:
+                events, unreadable = _take(zones, name, spec, copy, now)
+        except (ForeignFileError, NotFound, duckdb.Error) as error:
+            report.problems[file] = str(error)
+            _note(zones, failed, {**record, "problem": str(error)})
+            continue
+        report.files += 1
+        report.unreadable += unreadable
+        for kind, count in events.items():
+            report.events[kind] = report.events.get(kind, 0) + count
+        _note(zones, taken, {**record, "events": events, "unreadable": unreadable})
     return report
 
 
-def _found(location: str) -> Iterator[tuple[Storage, Entry]]:
-    if "://" in location:
-        storage = open_storage(location)
-        yield from ((storage, entry) for entry in storage.list())
-        return
-    for path in local_files(location):
-        storage = open_storage(str(path.parent))
-        entry = storage.head(path.name)
-        if entry:
-            yield storage, entry
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _take(
-    zones: Zones, name: str, spec: SourceSpec, file: Path, report: DropReport, now: dt.datetime
-) -> dict[str, int]:
-    """Write one file's events to landing; returns how many of each kind."""
+def _note(zones: Zones, path: str, record: dict[str, object]) -> None:
+    zones.journal.put_if_absent(path, json.dumps(record, indent=1, sort_keys=True).encode())
+
+
+def _take(zones: Zones, name: str, spec: SourceSpec, file: Path, now: dt.datetime) -> tuple[dict[str, int], int]:
+    """Write one file's events to landing; returns how many of each kind, and how many rows were unreadable."""
     writer = LandingWriter(zones.landing, name, clock=lambda: now)
     counts: dict[str, int] = {}
+    left = 0
     assert spec.format
     with engine() as connection:
         unreadable = create_rows(connection, "rows", file, spec.format)
         joins = _create_lookups(connection, zones, name, spec)
         if unreadable:
-            report.unreadable += len(writer.append(spec.emits[0].event, unreadable).unreadable)
+            left += len(writer.append(spec.emits[0].event, unreadable).unreadable)
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         for emit in spec.emits:
@@ -110,34 +108,41 @@ def _take(
                 lines = [line.encode() for (line,) in result.fetchmany(_BATCH_ROWS)]
                 receipt = writer.append(emit.event, lines)
                 counts[emit.event] = counts.get(emit.event, 0) + receipt.accepted
-                report.unreadable += len(receipt.unreadable)
-    for kind, count in counts.items():
-        report.events[kind] = report.events.get(kind, 0) + count
-    return counts
+                left += len(receipt.unreadable)
+    return counts, left
 
 
 def _create_lookups(connection: duckdb.DuckDBPyConnection, zones: Zones, name: str, spec: SourceSpec) -> str:
+    """Create a table for each lookup; returns the joins. What is wrong with one is wrong with the source."""
     joins = ""
     for alias, lookup in spec.lookups.items():
-        location = expand(lookup.location, {"CANONRY_HOME": zones.home})
-        files = list(_found(location))
         where = f"assets/sources/{name}.yaml: lookups.{alias}"
+        location = expand(lookup.location, {"CANONRY_HOME": zones.home})
+        files = list(stored_files(location))
         if len(files) != 1:
             raise FileDropError(f"{where}.location: expected one file at {location}, found {len(files)}")
         storage, entry = files[0]
         with storage.local_copy(entry.path) as file:
-            if unreadable := create_rows(connection, alias, file, lookup.format):
-                raise ForeignFileError(f"{where}: {location} has {len(unreadable)} rows that cannot be read")
-        on = _quoted(lookup.key)
-        repeated = connection.execute(
-            f"SELECT {on} FROM {_quoted(alias)} GROUP BY 1 HAVING count(*) > 1 LIMIT 1"
-        ).fetchone()
+            try:
+                unreadable = create_rows(connection, alias, file, lookup.format)
+            except ForeignFileError as error:
+                raise FileDropError(f"{where}.location: {error}") from None
+        if unreadable:
+            raise FileDropError(f"{where}.location: {location} has {len(unreadable)} rows that cannot be read")
+        table, key = _quoted(alias), _quoted(lookup.key)
+        for each in ("rows", table):
+            if lookup.key not in _columns(connection, each):
+                raise FileDropError(f"{where}.key: {each.strip(chr(34))} has no column {lookup.key}")
+        repeated = connection.execute(f"SELECT {key} FROM {table} GROUP BY 1 HAVING count(*) > 1 LIMIT 1").fetchone()
         if repeated:
-            raise FileDropError(
-                f"{where}.key: {lookup.key} is not unique in {location}: {repeated[0]!r} is there twice"
-            )
-        joins += f" LEFT JOIN {_quoted(alias)} ON rows.{on} = {_quoted(alias)}.{on}"
+            message = f"{lookup.key} is not unique in {location}: {repeated[0]!r} is there twice"
+            raise FileDropError(f"{where}.key: {message}")
+        joins += f" LEFT JOIN {table} ON rows.{key} = {table}.{key}"
     return joins
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> set[str]:
+    return {name for name, *_ in connection.execute(f"DESCRIBE {table}").fetchall()}
 
 
 def _query(emit: Emit, joins: str) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 import tempfile
 import zlib
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import duckdb
 import orjson
@@ -62,19 +64,26 @@ def _jsonl(connection: duckdb.DuckDBPyConnection, name: str, file: Path) -> list
 
 
 def _csv(connection: duckdb.DuckDBPyConnection, name: str, file: Path) -> list[bytes]:
-    connection.execute(
-        f"CREATE TABLE {name} AS SELECT row_number() OVER () AS file_row, * FROM "
-        "read_csv(?, header = true, all_varchar = true, store_rejects = true)",
-        [str(file)],
-    )
+    with tempfile.TemporaryDirectory(prefix="canonry-") as scratch, _open(file) as packed:
+        # Unpacked here, because DuckDB takes the part of a gzip file that was cut off for the whole.
+        plain = Path(scratch, "rows.csv")
+        with open(plain, "wb") as out:
+            shutil.copyfileobj(packed, out)
+        connection.execute(
+            f"CREATE TABLE {name} AS SELECT row_number() OVER () AS file_row, * FROM "
+            "read_csv(?, header = true, all_varchar = true, store_rejects = true)",
+            [str(plain)],
+        )
     found = connection.execute("SELECT DISTINCT line, csv_line FROM reject_errors ORDER BY line").fetchall()
+    connection.execute("DROP TABLE reject_errors")
+    connection.execute("DROP TABLE reject_scans")
     return [(text or "").encode() for _, text in found]
 
 
-def _open(file: Path) -> gzip.GzipFile:
+def _open(file: Path) -> BinaryIO:
     with open(file, "rb") as raw:
         compressed = raw.read(2) == b"\x1f\x8b"
-    return gzip.open(file, "rb") if compressed else open(file, "rb")  # type: ignore[return-value]
+    return cast(BinaryIO, gzip.open(file, "rb")) if compressed else open(file, "rb")
 
 
 def _is_object(line: bytes) -> bool:

@@ -7,58 +7,117 @@ that another day wins included: so each day can tell by itself whether its copy 
 from __future__ import annotations
 
 import datetime as dt
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 
 import duckdb
+import pyarrow as pa
 
+from canonry import lake as lakes
+from canonry.events import INFERENCE, EventType
 from canonry.storage import Storage
 
 KEYS = "keys"
 
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("id_hash", pa.uint64()),
+        ("trace_id", pa.string()),
+        ("received_at", lakes.TIME),
+        ("digest", pa.string()),
+        ("started_at", lakes.TIME),
+    ]
+)
+"""Columns of a keys file. `id_hash` is the lower half of the id's MD5: the same in every engine and version."""
+
+_DAY = re.compile(r"day=(\d{4}-\d\d-\d\d)")
+_FILES_AT_ONCE = 64
+
+
+def key_folder(kind: str, day: dt.date) -> str:
+    """Folder in the lake of a day's keys files."""
+    return f"{KEYS}/{kind}/day={day.isoformat()}"
+
 
 def key_path(kind: str, day: dt.date, part: str) -> str:
     """Path of a keys file in the lake."""
-    return f"{KEYS}/{kind}/day={day.isoformat()}/{part}.parquet"
+    return f"{key_folder(kind, day)}/{part}.parquet"
 
 
-def key_files(lake: Storage, kind: str) -> dict[dt.date, list[str]]:
-    """Keys files of a kind by day."""
-    files: dict[dt.date, list[str]] = {}
-    for entry in lake.list(f"{KEYS}/{kind}"):
-        day = dt.date.fromisoformat(entry.path.split("day=")[1].partition("/")[0])
-        files.setdefault(day, []).append(entry.path)
-    return files
+def create_keys(connection: duckdb.DuckDBPyConnection, event_type: EventType) -> None:
+    """Create table `keys` of every valid id in `events`, before another day's copies are weighed."""
+    trace = "trace_id" if "trace_id" in event_type.field_names else "NULL::VARCHAR"
+    key = event_type.id_field
+    connection.execute(
+        f"CREATE TABLE keys AS SELECT {key} AS id, md5_number_lower({key}) AS id_hash, {trace} AS trace_id, "
+        f"received_at, digest, {event_type.time_field} AS started_at FROM events"
+    )
+
+
+def create_known(
+    connection: duckdb.DuckDBPyConnection, lake: Storage, kind: str, day: dt.date, parts: Iterable[str]
+) -> None:
+    """Create table `known`: what the day's parts already hold of the ids in table `keys`."""
+    connection.execute("CREATE TABLE known (id VARCHAR, received_at TIMESTAMP, digest VARCHAR)")
+    for part in parts:
+        with lake.local_copy(key_path(kind, day, part)) as file:
+            connection.execute(
+                "INSERT INTO known SELECT old.id, old.received_at, old.digest FROM read_parquet(?) AS old "
+                "JOIN keys ON old.id_hash = keys.id_hash AND old.id = keys.id",
+                [str(file)],
+            )
 
 
 def create_rivals(connection: duckdb.DuckDBPyConnection, lake: Storage, kind: str, day: dt.date) -> None:
     """Create table `rivals`: the copies on other days of ids in table `keys`.
 
-    Columns: id, day, received_at, digest. Compares 64-bit hashes first: a day's cost hardly grows with history.
+    Columns: id, day, received_at, digest. Of history only the 64-bit hashes are read, until one is found.
     """
     connection.execute("CREATE TABLE rivals (id VARCHAR, day DATE, received_at TIMESTAMP, digest VARCHAR)")
-    for other, paths in sorted(key_files(lake, kind).items()):
-        if other == day:
-            continue
-        for path in paths:
-            with lake.local_copy(path) as file:
-                connection.execute(
-                    "INSERT INTO rivals SELECT other.id, ?, other.received_at, other.digest "
-                    "FROM read_parquet(?) AS other JOIN keys ON other.id_hash = keys.id_hash AND other.id = keys.id",
-                    [other, str(file)],
-                )
+    for other, file in _files_that_hold(connection, lake, kind, "id_hash IN (SELECT id_hash FROM keys)", besides=day):
+        connection.execute(
+            "INSERT INTO rivals SELECT other.id, ?, other.received_at, other.digest "
+            "FROM read_parquet(?) AS other JOIN keys ON other.id_hash = keys.id_hash AND other.id = keys.id",
+            [other, file],
+        )
 
 
 def days_of_inferences(connection: duckdb.DuckDBPyConnection, lake: Storage, ids: str) -> list[dt.date]:
     """Days of the calls that rows of the query `ids` (columns inference_id, trace_id) are about."""
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE sought AS {ids}")
-    days = []
-    for day, paths in sorted(key_files(lake, "inferences").items()):
-        for path in paths:
-            with lake.local_copy(path) as file:
-                found = connection.execute(
-                    "SELECT 1 FROM read_parquet(?) AS k WHERE k.id IN (SELECT inference_id FROM sought) "
-                    "OR k.trace_id IN (SELECT trace_id FROM sought WHERE inference_id IS NULL) LIMIT 1",
-                    [str(file)],
-                ).fetchone()
-            if found and day not in days:
-                days.append(day)
-    return days
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE sought AS SELECT DISTINCT md5_number_lower(inference_id) AS id_hash, "
+        f"CASE WHEN inference_id IS NULL THEN trace_id END AS trace_id FROM ({ids})"
+    )
+    conditions = {
+        "id_hash IS NOT NULL": "id_hash IN (SELECT id_hash FROM sought WHERE id_hash IS NOT NULL)",
+        "trace_id IS NOT NULL": "trace_id IN (SELECT trace_id FROM sought WHERE trace_id IS NOT NULL)",
+    }
+    found: set[dt.date] = set()
+    for any_sought, condition in conditions.items():
+        if connection.execute(f"SELECT 1 FROM sought WHERE {any_sought} LIMIT 1").fetchone():
+            found.update(day for day, _ in _files_that_hold(connection, lake, INFERENCE.name, condition))
+    return sorted(found)
+
+
+def _files_that_hold(
+    connection: duckdb.DuckDBPyConnection,
+    lake: Storage,
+    kind: str,
+    condition: str,
+    *,
+    besides: dt.date | None = None,
+) -> Iterator[tuple[dt.date, str]]:
+    """Keys files with a row that meets the condition, as local files; only the columns it names are read."""
+    entries = [(dt.date.fromisoformat(_DAY.findall(each.path)[-1]), each.path) for each in lake.list(f"{KEYS}/{kind}")]
+    others = [(day, path) for day, path in entries if day != besides]
+    for start in range(0, len(others), _FILES_AT_ONCE):
+        batch = others[start : start + _FILES_AT_ONCE]
+        with ExitStack() as stack:
+            days = {str(stack.enter_context(lake.local_copy(path))): day for day, path in batch}
+            found = connection.execute(
+                f"SELECT DISTINCT filename FROM read_parquet(?, filename = true) WHERE {condition} ORDER BY 1",
+                [list(days)],
+            ).fetchall()
+            yield from ((days[file], file) for (file,) in found)

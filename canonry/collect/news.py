@@ -1,18 +1,25 @@
 """What is new: days whose landing has grown since they were collected, and days that others have changed.
 
-Found by listing alone, so that a sensor can ask every few seconds.
+Found from listings and manifests alone: no event is read.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from canonry import lake as lakes
-from canonry.collect.segments import Segment, list_segments
+from canonry.collect.rejected import foreign_files
+from canonry.collect.segments import list_segments
 from canonry.events import EVENT_TYPES
 from canonry.storage import Storage, Zones
 
+OUTCOMES = "outcomes"
+"""Asset told of the days whose inferences were given feedback."""
+
 _NEWS = "news"
+_TAKEN = ".taken"
 
 
 def tell(lake: Storage, asset: str, day: dt.date, because: str) -> None:
@@ -21,37 +28,61 @@ def tell(lake: Storage, asset: str, day: dt.date, because: str) -> None:
 
 
 def told(lake: Storage, asset: str) -> list[dt.date]:
-    """Days noted for an asset and not done since."""
-    return [dt.date.fromisoformat(entry.path.rpartition("/")[2]) for entry in lake.list(f"{_NEWS}/{asset}")]
+    """Days noted for an asset and not computed since."""
+    names = {entry.path.rpartition("/")[2].removesuffix(_TAKEN) for entry in lake.list(f"{_NEWS}/{asset}")}
+    return sorted(dt.date.fromisoformat(name) for name in names)
 
 
 def done(lake: Storage, asset: str, day: dt.date) -> None:
-    """Strike a note off, before the day is computed: what is told meanwhile asks for another run."""
+    """Strike a note off at once, for work that is not lost where it breaks off; else see `taking`."""
     lake.delete(f"{_NEWS}/{asset}/{day.isoformat()}")
+
+
+@contextmanager
+def taking(lake: Storage, asset: str, day: dt.date) -> Iterator[bool]:
+    """Whether a day was noted; the note goes only when the work inside is done, so a crash forgets nothing.
+
+    What is told meanwhile is a note of its own, and asks for another run.
+    """
+    note = f"{_NEWS}/{asset}/{day.isoformat()}"
+    noted = day in told(lake, asset)
+    if noted:
+        lake.put_if_absent(note + _TAKEN, b"")
+        lake.delete(note)
+    yield noted
+    if noted:
+        lake.delete(note + _TAKEN)
 
 
 def days_with_news(zones: Zones, *, today: dt.date) -> dict[dt.date, str]:
     """Days to collect or recompute and why, in order: landing has grown, the day is over, or another day says so."""
     news: dict[dt.date, str] = {}
+    for day, entry in foreign_files(zones.landing):
+        if entry.path not in _receipts(zones.lake, day):
+            news.setdefault(day, "a foreign file lies in landing")
     for kind in EVENT_TYPES:
         held: dict[dt.date, dict[str, int]] = {}
         for segment in list_segments(zones.landing, kind):
-            if isinstance(segment, Segment):
-                day = segment.day or segment.received
-                held.setdefault(day, {})[segment.path] = segment.size
+            held.setdefault(segment.day or segment.received, {})[segment.path] = segment.size
+        present: dict[str, set[str]] = {}
+        for entry in zones.lake.list(kind):
+            folder, _, name = entry.path.rpartition("/")
+            present.setdefault(folder, set()).add(name)
         for day, segments in held.items():
             made_from = lakes.manifest(zones.lake, kind, day) or {}
-            seen = {**made_from.get("segments", {}), **_unreadable(zones.lake, day)}
+            seen = {**made_from.get("segments", {}), **_receipts(zones.lake, day)}
             if any(path not in seen or size != seen[path][1] for path, size in segments.items()):
                 news.setdefault(day, f"{kind} arrived")
-            elif made_from and not made_from.get("compacted") and day < today:
+            elif made_from and not made_from["compacted"] and day < today:
                 news.setdefault(day, f"{kind}: the day is over")
-    for asset in ("inferences", "feedback", "steps", "annotations", "outcomes"):
+            elif made_from and present[lakes.folder(kind, day)] - {lakes.MANIFEST, *made_from["files"]}:
+                news.setdefault(day, f"{kind}: a run that broke off left files behind")
+    for asset in (*EVENT_TYPES, OUTCOMES):
         for day in told(zones.lake, asset):
             news.setdefault(day, f"{asset} changed by another day")
     return dict(sorted(news.items()))
 
 
-def _unreadable(lake: Storage, day: dt.date) -> dict[str, list[int]]:
+def _receipts(lake: Storage, day: dt.date) -> dict[str, list[int]]:
     made_from = lakes.manifest(lake, "rejected", day) or {}
     return dict(made_from.get("segments", {}))

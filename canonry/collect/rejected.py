@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +16,14 @@ import orjson
 import pyarrow as pa
 
 from canonry import lake as lakes
-from canonry.collect.segments import Segment, list_segments, read_committed
+from canonry.collect.landing import first_day
+from canonry.collect.segments import Segment, list_foreign, list_segments, read_committed
 from canonry.collect.validate import raw_lines
 from canonry.events import EVENT_TYPES
 from canonry.storage import Entry, Storage, Zones
 
 DAMAGED = "damaged batch: its checksum does not match"
+TORN = "torn end: the batch is incomplete, so it was never acknowledged, or the file was cut"
 
 _REJECTED = "rejected"
 _FOREIGN = "foreign file: not a segment; put files where a file_drop source reads, only the landing writer writes here"
@@ -36,7 +41,7 @@ class PiecesOfSegment:
 
 @dataclass(frozen=True)
 class UnreadableReport:
-    """What a day's receipts held that could be placed on no day."""
+    """What a day's receipts held that could be placed on no day; reasons are counted by what was wrong (a field)."""
 
     day: dt.date
     rows: int
@@ -50,34 +55,37 @@ def write_rejected(
     kind: str,
     day: dt.date,
     part: str,
-    parts: list[str],
     pieces: list[PiecesOfSegment],
 ) -> int:
-    """Write table `aside`, and pieces of segments, beside the partition they were kept out of; returns rows."""
+    """Write table `aside`, and pieces of segments, beside the part they were kept out of; returns rows."""
     aside = connection.execute(
         "SELECT DISTINCT event_id, source, received_at, reason, digest, segment FROM aside "
-        "ORDER BY event_id, digest, reason, segment"
+        "ORDER BY event_id, digest, reason, segment, received_at, source"
     ).to_arrow_table()
     rows: list[dict[str, Any]] = aside.to_pylist()
     if rows:
-        lines = raw_lines(connection, zones.landing, sorted({row["segment"] for row in rows}), aside["digest"])
+        wanted = {(row["segment"], row["digest"]) for row in rows}
+        lines = raw_lines(zones.landing, wanted)
         for row in rows:
             row["raw"] = lines.get((row["segment"], row["digest"]))
     for piece in pieces:
         rows.extend({"reason": piece.reason, "raw": line, "segment": piece.segment} for line in _lines(piece.data))
     for row in rows:
         row["kind"] = kind
-    folder = lakes.folder(_REJECTED, day)
-    wanted = {f"{folder}/{kind}-{each}.parquet" for each in parts}
-    path = f"{folder}/{kind}-{part}.parquet"
+    path = _path(kind, day, part)
     if rows:
         zones.lake.put(path, lakes.parquet_bytes(pa.Table.from_pylist(rows, lakes.SCHEMAS[_REJECTED])))
     else:
-        wanted.discard(path)
-    for entry in list(zones.lake.list(folder)):
-        if entry.path.startswith(f"{folder}/{kind}-") and entry.path not in wanted:
-            zones.lake.delete(entry.path)
+        zones.lake.delete(path)
     return len(rows)
+
+
+def sweep_rejected(lake: Storage, kind: str, day: dt.date, parts: Iterable[str]) -> None:
+    """Remove what was rejected beside parts that stand no more."""
+    wanted = {_path(kind, day, part) for part in parts}
+    for entry in list(lake.list(lakes.folder(_REJECTED, day))):
+        if entry.path.startswith(_path(kind, day, "part-").removesuffix(".parquet")) and entry.path not in wanted:
+            lake.delete(entry.path)
 
 
 def collect_unreadable(zones: Zones, day: dt.date) -> UnreadableReport:
@@ -87,20 +95,18 @@ def collect_unreadable(zones: Zones, day: dt.date) -> UnreadableReport:
     """
     rows: list[dict[str, Any]] = []
     segments: dict[str, list[int]] = {}
+    for placed, entry in foreign_files(zones.landing):
+        if placed == day:
+            rows.append(_foreign(zones.landing, entry))
+            segments[entry.path] = [entry.size, entry.size]
     for kind in EVENT_TYPES:
-        for found in list_segments(zones.landing, kind):
-            if isinstance(found, Entry):
-                if _received(found) == day:
-                    rows.append(_foreign(zones.landing, kind, found))
-                    segments[found.path] = [found.size, found.size]
-            elif found.day is None and found.received == day:
-                read, end = _read_unreadable(zones.landing, found)
+        for segment in list_segments(zones.landing, kind):
+            if segment.day is None and segment.received == day:
+                read, end = _read_unreadable(zones.landing, segment)
                 rows.extend(read)
-                segments[found.path] = [end, found.size]
+                segments[segment.path] = [end, segment.size]
     before = lakes.manifest(zones.lake, _REJECTED, day)
-    reasons: dict[str, int] = {}
-    for row in rows:
-        reasons[_group(row["reason"])] = reasons.get(_group(row["reason"]), 0) + 1
+    reasons = Counter(row["reason"].partition(":")[0] for row in rows)
     manifest = {"segments": segments, "rows": len(rows), "reasons": reasons}
     if manifest == before or (before is None and not segments):
         return UnreadableReport(day, len(rows), reasons, changed=False)
@@ -109,6 +115,16 @@ def collect_unreadable(zones: Zones, day: dt.date) -> UnreadableReport:
     zones.lake.put(f"{lakes.folder(_REJECTED, day)}/unreadable.parquet", lakes.parquet_bytes(table))
     lakes.put_manifest(zones.lake, _REJECTED, day, manifest)
     return UnreadableReport(day, len(rows), reasons, changed=True)
+
+
+def foreign_files(landing: Storage) -> Iterator[tuple[dt.date, Entry]]:
+    """Files that are no segments, each with the day its folder names, or the platform's first where it names none."""
+    for entry in list_foreign(landing):
+        match = re.search(r"(?:^|/)received=(\d{4}-\d\d-\d\d)/", entry.path)
+        placed = first_day()
+        with suppress(ValueError):
+            placed = max(placed, dt.date.fromisoformat(match[1])) if match else placed
+        yield placed, entry
 
 
 def _read_unreadable(landing: Storage, segment: Segment) -> tuple[list[dict[str, Any]], int]:
@@ -120,35 +136,35 @@ def _read_unreadable(landing: Storage, segment: Segment) -> tuple[list[dict[str,
         for line in _lines(data[batch.start : batch.end]):
             row: dict[str, Any] = {"kind": segment.kind, "segment": segment.path, "digest": None}
             try:
-                record = orjson.loads(line)
-                raw = base64.b64decode(record["raw"]) if "raw" in record else None
-                received_at = dt.datetime.fromisoformat(record["received_at"])
-                row |= {"source": record["source"], "reason": record["reason"], "digest": record["digest"]}
-                row |= {"received_at": received_at, "raw": raw, "segment": record.get("raw_object", segment.path)}
-            except (ValueError, KeyError, TypeError):
-                row |= {"reason": DAMAGED, "raw": line[:_KEEP_BYTES]}
+                row |= _receipt(line) if batch.intact else {"reason": DAMAGED, "raw": line}
+            except (ValueError, KeyError, TypeError) as error:
+                row |= {"reason": f"not a receipt of the landing writer: {error}", "raw": line}
             rows.append(row)
     return rows, committed.end
 
 
-def _foreign(landing: Storage, kind: str, entry: Entry) -> dict[str, Any]:
+def _receipt(line: bytes) -> dict[str, Any]:
+    """What the landing writer noted of an event that it could place on no day."""
+    record = orjson.loads(line)
+    row = {name: record[name] for name in ("source", "reason", "digest")}
+    row["received_at"] = dt.datetime.fromisoformat(record["received_at"])
+    if "raw" in record:
+        row["raw"] = base64.b64decode(record["raw"])
+    else:
+        row["segment"] = record["raw_object"]
+    return row
+
+
+def _foreign(landing: Storage, entry: Entry) -> dict[str, Any]:
+    kind = entry.path.partition("/")[0]
     raw = landing.read(entry.path, 0, min(entry.size, _KEEP_BYTES))
-    return {"kind": kind, "segment": entry.path, "digest": None, "reason": _FOREIGN, "raw": raw}
+    known = kind if kind in EVENT_TYPES else "unknown"
+    return {"kind": known, "segment": entry.path, "digest": None, "reason": _FOREIGN, "raw": raw}
 
 
-def _received(entry: Entry) -> dt.date | None:
-    """The day of the folder a foreign file lies in; the anchor day where it lies in none."""
-    _, separator, rest = entry.path.partition("received=")
-    try:
-        return dt.date.fromisoformat(rest.partition("/")[0]) if separator else lakes.ANCHOR_DAY
-    except ValueError:
-        return lakes.ANCHOR_DAY
+def _path(kind: str, day: dt.date, part: str) -> str:
+    return f"{lakes.folder(_REJECTED, day)}/{kind}-{part}.parquet"
 
 
 def _lines(data: bytes) -> Iterator[bytes]:
     return (line[:_KEEP_BYTES] for line in data.split(b"\n") if line)
-
-
-def _group(reason: str) -> str:
-    """A reason without the value that made it, so that reasons can be counted."""
-    return reason.partition(":")[0] + ":" + reason.partition(":")[2].split("'")[0].rstrip(" 0123456789,-")[:60]

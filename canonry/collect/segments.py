@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from canonry.events import EVENT_TYPES
 from canonry.storage import Entry, Storage
@@ -26,8 +27,10 @@ UNREADABLE = "unreadable"
 _NAME = re.compile(
     r"(?P<kind>[a-z]+)/received=(?P<received>\d{4}-\d\d-\d\d)/(?P<day>\d{4}-\d\d-\d\d|unreadable)\.(?P<writer>\w+)\.jsonl"
 )
+_RAW = re.compile(r"(?P<kind>[a-z]+)/received=\d{4}-\d\d-\d\d/raw/[0-9a-f]{32}\.bin")
 _HEADER = b'{"batch":'
 _HEADER_LIMIT = 200
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, order=True)
@@ -64,6 +67,11 @@ def segment_path(kind: str, received: dt.date, day: dt.date | None, writer: str)
     return f"{kind}/received={received.isoformat()}/{day.isoformat() if day else UNREADABLE}.{writer}.jsonl"
 
 
+def raw_path(kind: str, received: dt.date, digest: str) -> str:
+    """Path in landing of the bytes of an unreadable event that is too large to lie in its segment."""
+    return f"{kind}/received={received.isoformat()}/raw/{digest}.bin"
+
+
 def frame(lines: Iterable[bytes]) -> bytes:
     """A batch of lines (without line ends) behind its header, ready to be appended."""
     body = b"".join(line + b"\n" for line in lines)
@@ -71,21 +79,26 @@ def frame(lines: Iterable[bytes]) -> bytes:
     return json.dumps(header, separators=(",", ":")).encode() + b"\n" + body
 
 
-def list_segments(landing: Storage, kind: str, *, since: dt.date | None = None) -> Iterator[Segment | Entry]:
-    """Segments of a kind received on or after a day, in order; a file that is none comes as its Entry."""
+def list_segments(landing: Storage, kind: str, *, since: dt.date | None = None) -> Iterator[Segment]:
+    """Segments of a kind received on or after a day, in order."""
     for entry in landing.list(kind):
         segment = parse_path(entry)
-        if segment is None:
-            if "/raw/" not in entry.path:
-                yield entry
-        elif since is None or segment.received >= since:
+        if segment and (since is None or segment.received >= since):
             yield segment
+
+
+def list_foreign(landing: Storage) -> Iterator[Entry]:
+    """Files in landing that the landing writer did not put there."""
+    for entry in landing.list():
+        raw = _RAW.fullmatch(entry.path)
+        if not (raw and raw["kind"] in EVENT_TYPES) and parse_path(entry) is None:
+            yield entry
 
 
 def segments_of(landing: Storage, kind: str, day: dt.date) -> list[Segment]:
     """Every segment that holds events of a day. Events arrive at most a day before they happen (clocks differ)."""
     since = day - dt.timedelta(days=1)
-    return [each for each in list_segments(landing, kind, since=since) if isinstance(each, Segment) and each.day == day]
+    return [segment for segment in list_segments(landing, kind, since=since) if segment.day == day]
 
 
 def parse_path(entry: Entry) -> Segment | None:
@@ -115,44 +128,57 @@ def read_committed(file: Path, start: int = 0) -> Committed:
             header = stream.readline(_HEADER_LIMIT)
             body = position + len(header)
             stated = _parse_header(header)
-            if stated is None:
-                following = _next_header(stream, position)
-                if following is None and not _has_line_end(stream, position):
+            if stated and body + stated[0] <= size:
+                end = body + stated[0]
+                if zlib.crc32(stream.read(stated[0])) == stated[1]:
+                    batches.append(Batch(body, end, intact=True))
+                else:
+                    # The header itself may be what is wrong: no batch after it may go down with it.
+                    end = _next_header(stream, body, end) or end
+                    batches.append(Batch(body, end, intact=False))
+            else:
+                following = _next_header(stream, position, size)
+                if following is None and (stated or not _has_line_end(stream, position)):
                     break
                 end = following or size
                 batches.append(Batch(position, end, intact=False))
-                position = stream.seek(end)
-                continue
-            length, checksum = stated
-            if body + length > size:
-                following = _next_header(stream, body)
-                if following is None:
-                    break
-                batches.append(Batch(position, following, intact=False))
-                position = stream.seek(following)
-                continue
-            data = stream.read(length)
-            batches.append(Batch(body, body + length, intact=zlib.crc32(data) == checksum))
-            position = body + length
+            position = stream.seek(end)
     return Committed(tuple(batches), position, size - position)
 
 
 def _parse_header(line: bytes) -> tuple[int, int] | None:
+    """Length and checksum, or None where the line is no header."""
     if not line.startswith(_HEADER) or not line.endswith(b"\n"):
         return None
     try:
         batch = json.loads(line)["batch"]
-        return int(batch["bytes"]), int(batch["crc32"])
-    except (ValueError, KeyError, TypeError):
+        length, checksum = int(batch["bytes"]), int(batch["crc32"])
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None
+    return (length, checksum) if length > 0 else None
 
 
-def _next_header(stream, position: int) -> int | None:  # type: ignore[no-untyped-def]
-    stream.seek(position)
-    found = stream.read().find(b"\n" + _HEADER)
-    return None if found < 0 else position + found + 1
+def _next_header(stream: BinaryIO, start: int, end: int) -> int | None:
+    """Where the next header after `start` begins. No event's line begins as a header does."""
+    sought = b"\n" + _HEADER
+    found = _find(stream, sought, start, end)
+    return None if found is None else found + 1
 
 
-def _has_line_end(stream, position: int) -> bool:  # type: ignore[no-untyped-def]
-    stream.seek(position)
-    return b"\n" in stream.read()
+def _has_line_end(stream: BinaryIO, start: int) -> bool:
+    return _find(stream, b"\n", start, None) is not None
+
+
+def _find(stream: BinaryIO, sought: bytes, start: int, end: int | None) -> int | None:
+    position, kept = stream.seek(start), b""
+    while end is None or position < end:
+        chunk = stream.read(_CHUNK if end is None else min(_CHUNK, end - position))
+        if not chunk:
+            return None
+        window = kept + chunk
+        found = window.find(sought)
+        if found >= 0:
+            return position - len(kept) + found
+        kept = window[-(len(sought) - 1) :] if len(sought) > 1 else b""
+        position += len(chunk)
+    return None

@@ -71,11 +71,6 @@ def load_events(
         files: dict[str, str] = {}
         for number, segment in enumerate(segments):
             start = consumed.get(segment.path, 0)
-            if segment.size < start:
-                raise CollectError(
-                    f"{landing.url}/{segment.path}: {start} bytes were collected before and {segment.size} are left; "
-                    "restore the file from a backup, or delete the day's partition to collect what remains"
-                )
             local = stack.enter_context(landing.local_copy(segment.path))
             found = read_committed(local, start)
             read.consumed[segment.path] = found.end
@@ -89,22 +84,17 @@ def load_events(
     return read
 
 
-def raw_lines(
-    connection: duckdb.DuckDBPyConnection, landing: Storage, segments: Iterable[str], digests: pa.Array
-) -> dict[tuple[str, str], bytes]:
-    """The lines as they lie in landing, by segment and digest: a second pass, paid only where rows were rejected."""
+def raw_lines(landing: Storage, wanted: set[tuple[str, str]]) -> dict[tuple[str, str], bytes]:
+    """Lines as they lie in landing, by segment and digest: a second pass, paid only where rows were rejected."""
     lines: dict[tuple[str, str], bytes] = {}
-    wanted = pa.table({"digest": digests})
-    connection.register("wanted", wanted)
-    for path in segments:
+    for path in sorted({segment for segment, _ in wanted}):
         with landing.local_copy(path) as local:
-            found = connection.execute(
-                "SELECT json->>'digest', json FROM read_ndjson_objects(?, ignore_errors = true) "
-                "WHERE json->>'digest' IN (SELECT digest FROM wanted)",
-                [str(local)],
-            ).fetchall()
-        lines.update({(path, digest): text.encode() for digest, text in found})
-    connection.unregister("wanted")
+            for batch in read_committed(local).batches:
+                for line in _bytes(local, batch.start, batch.end).split(b"\n") if batch.intact else ():
+                    # The digest is the last thing the landing writer puts on a line.
+                    digest = line.rpartition(b'"digest":"')[2][:32].decode(errors="replace")
+                    if (path, digest) in wanted:
+                        lines[path, digest] = line
     return lines
 
 
@@ -144,7 +134,10 @@ def _reasons(field: Field) -> Iterator[str]:
     if field.required:
         yield f"CASE WHEN {name} IS NULL OR {name} = '' THEN '{field.name}: missing' END"
     if noun := _NOUNS.get(field.type):
-        yield f"CASE WHEN {name} IS NOT NULL AND {_cast(field)} IS NULL THEN {shown} || ' is not {noun}' END"
+        wrong = f"{_cast(field)} IS NULL"
+        if field.type in ("real", "time"):
+            wrong = f"coalesce(NOT isfinite({_cast(field)}), true)"
+        yield f"CASE WHEN {name} IS NOT NULL AND {wrong} THEN {shown} || ' is not {noun}' END"
     if field.type == "integer":
         yield f"CASE WHEN TRY_CAST({name} AS DOUBLE) <> TRY_CAST({name} AS BIGINT) THEN {shown} || ' is not whole' END"
     if field.type == "retrieved":

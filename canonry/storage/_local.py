@@ -5,15 +5,14 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from canonry.storage._seam import Conflict, Entry, NotFound, StorageError
-
-TEMPORARY = ".writing-"
-"""Prefix of files that are still being written; readers and listings pass them over."""
+from canonry.storage._seam import UNFINISHED, Conflict, Entry, NotFound, parts_of
 
 
 class Files:
@@ -23,6 +22,10 @@ class Files:
         """Create a file with these bytes; not yet durable."""
         with open(path, "xb") as file:
             file.write(data)
+            file.flush()
+            # The kernel's own times are milliseconds coarse: two writes within one tick could share an etag.
+            now = time.time_ns()
+            os.utime(file.fileno(), ns=(now, now))
 
     def copy(self, source: Path, path: Path) -> None:
         """Create a file with another file's bytes; not yet durable."""
@@ -80,6 +83,7 @@ class LocalStorage:
         self.root = Path(root).absolute()
         self.url = str(self.root)
         self._files = files or Files()
+        self._durable: set[Path] = set()
 
     def read(self, path: str, start: int = 0, end: int | None = None) -> bytes:
         try:
@@ -94,19 +98,22 @@ class LocalStorage:
             status = os.stat(self._at(path))
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return Entry(path, status.st_size, _etag(status))
+        return Entry(path, status.st_size, _etag(status)) if stat.S_ISREG(status.st_mode) else None
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
-        base = self._at(prefix) if prefix else self.root
-        for folder, folders, names in os.walk(base):
-            folders.sort()
-            for name in sorted(names):
-                if name.startswith(TEMPORARY):
-                    continue
-                with suppress(FileNotFoundError):
-                    status = os.stat(os.path.join(folder, name))
-                    path = Path(folder, name).relative_to(self.root).as_posix()
-                    yield Entry(path, status.st_size, _etag(status))
+        yield from self._walk(self._at(prefix) if prefix else self.root, f"{prefix}/" if prefix else "")
+
+    def _walk(self, folder: Path, base: str) -> Iterator[Entry]:
+        try:
+            found = [(f"{each.name}/" if each.is_dir() else each.name) for each in os.scandir(folder)]
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        # Folders sort by their name with the slash, as whole paths do: `a-b/x` comes before `a/x`.
+        for name in sorted(found):
+            if name.endswith("/"):
+                yield from self._walk(folder / name, base + name)
+            elif not name.startswith(UNFINISHED) and (entry := self.head(base + name)):
+                yield entry
 
     def put(self, path: str, data: bytes) -> None:
         with self._beside(path) as (temporary, target):
@@ -115,7 +122,10 @@ class LocalStorage:
             self._files.rename(temporary, target)
 
     def put_if_absent(self, path: str, data: bytes) -> bool:
-        if os.path.lexists(self._at(path)):
+        present = self._at(path)
+        if os.path.lexists(present):
+            # Whoever wrote it may have died before its name was durable.
+            self._files.sync_folder(present.parent)
             return False
         with self._beside(path) as (temporary, target):
             self._files.write(temporary, data)
@@ -127,10 +137,14 @@ class LocalStorage:
         return True
 
     def put_if_match(self, path: str, data: bytes, etag: str | None) -> None:
+        if etag is None:
+            if not self.put_if_absent(path, data):
+                raise self._conflict(path)
+            return
         with self._lock():
             current = self.head(path)
             if (current.etag if current else None) != etag:
-                raise Conflict(f"{self.url}/{path}: changed by another writer; read it again and retry")
+                raise self._conflict(path)
             self.put(path, data)
 
     def put_file(self, path: str, source: Path) -> None:
@@ -141,12 +155,12 @@ class LocalStorage:
 
     def append(self, path: str, data: bytes) -> None:
         target = self._at(path)
-        new = not target.exists()
-        if new:
+        present = self.head(path)
+        if present is None:
             self._make_folders(target.parent)
         self._files.append(target, data)
         self._files.sync(target)
-        if new:
+        if present is None or present.size == 0:
             self._files.sync_folder(target.parent)
 
     def delete(self, path: str) -> None:
@@ -163,16 +177,16 @@ class LocalStorage:
         yield target
 
     def _at(self, path: str) -> Path:
-        parts = path.split("/")
-        if not path or path.startswith("/") or any(part in ("", ".", "..") for part in parts) or "\0" in path:
-            raise StorageError(f"{path!r} is not a path inside {self.url}")
-        return self.root.joinpath(*parts)
+        return self.root.joinpath(*parts_of(path, self.url))
+
+    def _conflict(self, path: str) -> Conflict:
+        return Conflict(f"{self.url}/{path}: changed by another writer; read it again and retry")
 
     @contextmanager
     def _beside(self, path: str) -> Iterator[tuple[Path, Path]]:
         target = self._at(path)
         self._make_folders(target.parent)
-        temporary = target.parent / f"{TEMPORARY}{uuid.uuid4().hex}"
+        temporary = target.parent / f"{UNFINISHED}{uuid.uuid4().hex}"
         try:
             yield temporary, target
         finally:
@@ -181,15 +195,21 @@ class LocalStorage:
         self._files.sync_folder(target.parent)
 
     def _make_folders(self, folder: Path) -> None:
-        missing = [each for each in (folder, *folder.parents) if not each.exists()]
-        for each in reversed(missing):
-            self._files.make_folder(each)
-            self._files.sync_folder(each.parent)
+        """Create a folder and make its name durable: also where another writer made it and may not have come so far."""
+        if folder in self._durable and folder.exists():
+            return
+        inside = folder != self.root and self.root in folder.parents
+        if inside or not folder.parent.exists():
+            self._make_folders(folder.parent)
+        if inside or not folder.exists():
+            self._files.make_folder(folder)
+            self._files.sync_folder(folder.parent)
+        self._durable.add(folder)
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
         self._make_folders(self.root)
-        with open(self.root / f"{TEMPORARY}lock", "wb") as file:
+        with open(self.root / f"{UNFINISHED}lock", "wb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 

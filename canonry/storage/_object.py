@@ -7,11 +7,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from canonry.storage._seam import Conflict, Entry, NotFound, StorageError
+from canonry.storage._seam import Conflict, Entry, NotFound, StorageError, parts_of
 
 if TYPE_CHECKING:
+    from obstore import UpdateVersion
     from obstore.store import S3Store
 
 
@@ -40,46 +41,44 @@ class ObjectStorage:
         import obstore
 
         with self._errors(path):
-            if end is not None:
-                if end <= start:
-                    return b""
-                return bytes(obstore.get_range(self._store, path, start=start, end=end))
-            if start:
-                size = obstore.head(self._store, path)["size"]
-                return b"" if size <= start else bytes(obstore.get_range(self._store, path, start=start, end=size))
-            return bytes(obstore.get(self._store, path).bytes())
+            if start == 0 and end is None:
+                return bytes(obstore.get(self._store, path).bytes())
+            # A range that reaches past the end is an error to some stores.
+            size = obstore.head(self._store, path)["size"]
+            end = size if end is None else min(end, size)
+            return bytes(obstore.get_range(self._store, path, start=start, end=end)) if start < end else b""
 
     def head(self, path: str) -> Entry | None:
         import obstore
 
         try:
-            meta = obstore.head(self._store, path)
-        except FileNotFoundError:
+            with self._errors(path):
+                meta = obstore.head(self._store, path)
+        except NotFound:
             return None
         return Entry(path, meta["size"], meta["e_tag"] or "")
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
         import obstore
 
-        entries = [
-            Entry(meta["path"], meta["size"], meta["e_tag"] or "")
-            for page in obstore.list(self._store, prefix or None)
-            for meta in page
-        ]
+        with self._errors(prefix or "."):
+            entries = [
+                Entry(meta["path"], meta["size"], meta["e_tag"] or "")
+                for page in obstore.list(self._store, prefix or None, chunk_size=1000)
+                for meta in page
+            ]
         yield from sorted(entries)
 
     def put(self, path: str, data: bytes) -> None:
         import obstore
 
-        obstore.put(self._store, path, data)
+        with self._errors(path):
+            obstore.put(self._store, path, data)
 
     def put_if_absent(self, path: str, data: bytes) -> bool:
-        import obstore
-        from obstore.exceptions import AlreadyExistsError
-
         try:
-            obstore.put(self._store, path, data, mode="create")
-        except AlreadyExistsError:
+            self.put_if_match(path, data, None)
+        except Conflict:
             return False
         return True
 
@@ -87,18 +86,23 @@ class ObjectStorage:
         import obstore
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
-        try:
-            if etag is None:
-                obstore.put(self._store, path, data, mode="create")
-            else:
-                obstore.put(self._store, path, data, mode={"e_tag": etag})
-        except (AlreadyExistsError, PreconditionError, FileNotFoundError):
-            raise Conflict(f"{self.url}/{path}: changed by another writer; read it again and retry") from None
+        with self._errors(path):
+            mode: Literal["create"] | UpdateVersion = "create"
+            changed: tuple[type[Exception], ...] = (AlreadyExistsError, PreconditionError)
+            if etag is not None:
+                mode = {"e_tag": etag}
+                changed += (FileNotFoundError,)
+            try:
+                obstore.put(self._store, path, data, mode=mode)
+            except changed:
+                message = f"{self.url}/{path}: changed by another writer; read it again and retry"
+                raise Conflict(message) from None
 
     def put_file(self, path: str, source: Path) -> None:
         import obstore
 
-        obstore.put(self._store, path, source)
+        with self._errors(path):
+            obstore.put(self._store, path, source)
 
     def append(self, path: str, data: bytes) -> None:
         raise StorageError(f"{self.url}/{path}: an object store cannot append; put each batch as an object")
@@ -107,7 +111,8 @@ class ObjectStorage:
         import obstore
 
         if self.head(path):
-            obstore.delete(self._store, path)
+            with self._errors(path):
+                obstore.delete(self._store, path)
 
     @contextmanager
     def local_copy(self, path: str) -> Iterator[Path]:
@@ -122,7 +127,13 @@ class ObjectStorage:
 
     @contextmanager
     def _errors(self, path: str) -> Iterator[None]:
+        from obstore.exceptions import BaseError
+
+        if path != ".":
+            parts_of(path, self.url)
         try:
             yield
         except FileNotFoundError:
             raise NotFound(f"{self.url}/{path}: no such object") from None
+        except BaseError as error:
+            raise StorageError(f"{self.url}/{path}: {str(error).splitlines()[0]}") from None

@@ -21,6 +21,10 @@ class Conflict(StorageError):
     """Another writer was there first."""
 
 
+UNFINISHED = ".writing-"
+"""Prefix of names that are a storage's own, for what is still being written."""
+
+
 @dataclass(frozen=True, order=True)
 class Entry:
     """One stored object: its path under the storage's root, its size in bytes, and a tag that changes with it."""
@@ -81,3 +85,12 @@ class Storage(Protocol):
     def local_copy(self, path: str) -> AbstractContextManager[Path]:
         """A local file with the object's bytes, to be read only, for as long as the context lasts. Raises NotFound."""
         ...
+
+
+def parts_of(path: str, url: str) -> list[str]:
+    """A path's names. Raises StorageError for a path that leaves the root, has an empty name, or cannot be written."""
+    parts = path.split("/")
+    strange = any(part in ("", ".", "..") or part.startswith(UNFINISHED) for part in parts)
+    if strange or any(ord(each) < 32 or 0xD800 <= ord(each) < 0xE000 for each in path):
+        raise StorageError(f"{path!r} is not a path inside {url}")
+    return parts

@@ -38,7 +38,7 @@ class Zones:
 
 def open_zones(home: str | Path | None = None) -> Zones:
     """The zones under `home`, a folder or an `s3://` URL; by default CANONRY_HOME, else `./.canonry`."""
-    url = str(home or os.environ.get("CANONRY_HOME") or DEFAULT_HOME).rstrip("/")
+    url = str(home or os.environ.get("CANONRY_HOME") or DEFAULT_HOME).rstrip("/").removeprefix("file://")
     if "://" not in url:
         url = str(Path(url).absolute())
     zone = {name: open_storage(f"{url}/{name}") for name in ("landing", "journal", "lake", "published", "exchange")}
