@@ -54,7 +54,7 @@ def _text(name: str, description: str, *, required: bool = False) -> Field:
 
 
 def _count(name: str, description: str) -> Field:
-    return Field(name, "integer", description, minimum=0)
+    return Field(name, "integer", description, minimum=0, maximum=1e12)
 
 
 def _milliseconds(name: str, description: str) -> Field:

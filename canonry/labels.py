@@ -112,6 +112,11 @@ def list_draws(journal: Storage, scheme: str) -> list[tuple[int, dt.date]]:
     return sorted(found)
 
 
+def schemes_drawn(journal: Storage) -> list[str]:
+    """Schemes that have a draw, in order of name."""
+    return sorted({entry.path.split("/")[1] for entry in journal.list("draws")})
+
+
 def stratum_name(values: Mapping[str, str | None]) -> str:
     """A stratum as one text: JSON of its values by field."""
     return json.dumps(dict(values), sort_keys=True, ensure_ascii=False)

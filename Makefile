@@ -1,0 +1,45 @@
+# Two commands matter: `make demo` and `make test`. Both install what they need, with pip alone.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+CANONRY_HOME ?= $(CURDIR)/.canonry
+export CANONRY_HOME
+export CANONRY_DATA ?= $(abspath $(CURDIR)/../shared/data)
+export DAGSTER_HOME ?= $(CANONRY_HOME)/dagster
+
+.PHONY: help demo test check ui bench schemas clean
+
+help: ## What can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+$(VENV)/.installed: constraints.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: $(VENV)/.installed ## Run the whole loop on the documentation assistant
+	$(BIN)/canonry demo
+
+test: $(VENV)/.installed ## Run the tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: $(VENV)/.installed ## Lint, format, types, SQL, walls, catalog: in seconds
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --nocolor --disable-progress-bar dbt/models dbt/tests dbt/macros
+	$(BIN)/lint-imports
+	$(BIN)/canonry check
+
+ui: $(VENV)/.installed ## Open the Dagster UI on http://127.0.0.1:3000
+	$(BIN)/canonry ui
+
+bench: $(VENV)/.installed ## Measure every claim of speed, quickly
+	@for name in ingest recompute embed search; do $(BIN)/python -m bench.$$name --quick || exit 1; done
+
+schemas: $(VENV)/.installed ## Write assets/.schema anew
+	$(BIN)/canonry check --write-schemas
+
+clean: ## Remove the demo's zones (not the environment)
+	rm -rf .canonry

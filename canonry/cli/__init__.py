@@ -1,0 +1,21 @@
+"""The `canonry` command. Heavy imports wait for the command that needs them; Dagster is started as a program."""
+
+from __future__ import annotations
+
+import typer
+
+from canonry.cli import index, platform, releases
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    help="Canonry: the data and feedback platform of a central AI team. Zones lie under CANONRY_HOME (./.canonry).",
+)
+app.command()(platform.check)
+app.command()(platform.demo)
+app.command()(platform.status)
+app.command()(platform.ui)
+app.add_typer(index.app, name="index")
+app.add_typer(releases.app, name="releases")
+
+__all__ = ["app"]

@@ -1,0 +1,106 @@
+"""`canonry releases`: what is published, whether it is sound, and how to go back."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from canonry import release
+from canonry.cli._shared import console, said
+from canonry.storage import open_zones
+
+app = typer.Typer(no_args_is_help=True, help="List, inspect, verify and roll back releases.")
+
+Kind = Annotated[str, typer.Argument(help=f"One of {', '.join(release.KINDS)}.")]
+Name = Annotated[str, typer.Argument(help="Name of the index, table, prompt, …")]
+
+
+@app.command("list")
+def list_all(
+    kind: Annotated[str | None, typer.Argument(help=f"Only this kind: {', '.join(release.KINDS)}.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Only this name.")] = None,
+) -> None:
+    """List releases, the one each channel points to marked.
+
+    Example: canonry releases list indexes
+    """
+    published = open_zones().published
+    table = Table("kind", "name", "version", "created (UTC)", "channel")
+    with said(release.ReleaseError):
+        for each in release.list_releases(published, kind, name):
+            manifest = each.manifest
+            moves = release.channels(published, manifest.kind, manifest.name)
+            pointing = ", ".join(channel for channel, move in moves.items() if move.version == manifest.version)
+            created = str(manifest.created_at)[:19]
+            table.add_row(manifest.kind, manifest.name, manifest.version, created, pointing)
+    console.print(table if table.row_count else "Nothing is released yet: make demo, or materialise an index.")
+
+
+@app.command()
+def show(
+    kind: Kind,
+    name: Name,
+    version: Annotated[str, typer.Argument(help="Version or channel.")] = "production",
+) -> None:
+    """Show a release's manifest: files and digests, lineage, metadata.
+
+    Example: canonry releases show indexes python-packages
+    """
+    with said(release.ReleaseError):
+        found = release.resolve(open_zones().published, kind, name, version)
+        console.print_json(found.manifest.to_json().decode())
+
+
+@app.command()
+def verify(
+    kind: Kind,
+    name: Name,
+    version: Annotated[str, typer.Argument(help="Version or channel.")] = "production",
+) -> None:
+    """Read every byte of a release and compare it with the manifest. Exit status 1 where something is wrong.
+
+    Example: canonry releases verify indexes python-packages
+    """
+    published = open_zones().published
+    with said(release.ReleaseError):
+        found = release.resolve(published, kind, name, version)
+        problems = release.verify(published, kind, name, found.version)
+    for problem in problems:
+        console.print(escape(problem), style="red")
+    if problems:
+        raise typer.Exit(1)
+    console.print(f"{kind}/{name} {found.version}: {len(found.manifest.files)} files are as their manifest says")
+
+
+@app.command()
+def rollback(
+    kind: Kind,
+    name: Name,
+    reason: Annotated[str, typer.Option(help="Why, for those who read the journal.")],
+    to: Annotated[str | None, typer.Option(help="Version to go back to; else the one before.")] = None,
+    channel: Annotated[str, typer.Option(help="Channel to move.")] = "production",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, move nothing.")] = False,
+) -> None:
+    """Point a channel back to an earlier release, and keep schedules from publishing the withdrawn one again.
+
+    Example: canonry releases rollback indexes python-packages --reason "answers got worse"
+    """
+    from canonry.publish import rollback_and_journal
+
+    zones = open_zones()
+    with said(release.ReleaseError):
+        now = release.resolve(zones.published, kind, name, channel)
+        if dry_run:
+            moves = release.last_move(zones.published, kind, name, channel)
+            target = to or (moves.previous if moves else None)
+            console.print(f"{kind}/{name} {channel} would go from {now.version} to {json.dumps(target)}")
+            return
+        move = rollback_and_journal(
+            zones, kind, name, reason=reason, now=dt.datetime.now(dt.UTC), channel=channel, to=to
+        )
+    console.print(f"{kind}/{name} {channel}: {now.version} → {move.version}")

@@ -1,0 +1,1 @@
+"""The graph: which asset, after which, when, behind which check. Thin: it calls `canonry`."""

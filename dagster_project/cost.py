@@ -1,0 +1,58 @@
+"""Cost: the price list is journalled, and every call's tokens become charges."""
+
+import dagster as dg
+
+from canonry import lake
+from canonry.catalog import Catalog
+from canonry.cost import charge_day, price_snapshot
+from dagster_project.evidence import counts, preview
+from dagster_project.resources import DAILY, RANGE, Platform, days_of
+
+GROUP = "cost"
+OWNERS = ["team:ai_platform"]
+
+
+def build(catalog: Catalog) -> dg.Definitions:
+    """Prices and charges."""
+
+    @dg.asset(
+        key=["journal", "prices"],
+        description="The public price list as installed, kept with its version and the time it was taken. "
+        "One entry per version.",
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"json"},
+    )
+    def prices(platform: Platform) -> dg.MaterializeResult:
+        snapshot = price_snapshot(platform.zones, platform.now())
+        metadata = {"version": snapshot.version, "dagster/row_count": snapshot.table.num_rows}
+        return dg.MaterializeResult(metadata={**metadata, "preview": preview(snapshot.table)})
+
+    @dg.asset(
+        key=["lake", "charges"],
+        deps=[["lake", "inferences"], prices, *(["models", name] for name in catalog.models)],
+        description="What calls used, at which price, from which price list. One row per inference and token kind.",
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"parquet"},
+        partitions_def=DAILY,
+        backfill_policy=RANGE,
+    )
+    def charges(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        snapshot = price_snapshot(platform.zones, platform.now())
+        days = days_of(context)
+        made = [charge_day(platform.zones, platform.catalog, day, snapshot) for day in days]
+        unpriced: dict[str, int] = {}
+        for report in made:
+            for model, calls in report.unpriced.items():
+                unpriced[model] = unpriced.get(model, 0) + calls
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": sum(report.rows for report in made),
+                "amount_usd": float(sum(report.amount for report in made)),
+                "unpriced_charges": counts(unpriced),
+                "preview": preview(lake.read(platform.zones.lake, "charges", days[-1:])),
+            }
+        )
+
+    return dg.Definitions(assets=[prices, charges])

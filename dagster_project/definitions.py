@@ -1,0 +1,35 @@
+"""The whole platform on one page: every stage of the loop, made from the catalog and merged."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from canonry import catalog as catalogs
+from dagster_project import collect, cost, evaluate, govern, index, label, publish, schedules, transform
+from dagster_project.resources import ASSETS, Platform, dbt_resource
+
+catalog = catalogs.load(ASSETS)
+
+defs = dg.Definitions.merge(
+    # products ──log, feedback──▶ collect
+    *(collect.build_source(name, spec) for name, spec in catalog.sources.items()),
+    collect.build(catalog),
+    # ─▶ label
+    *(label.build(name, spec) for name, spec in catalog.schemes.items()),
+    label.build_labels(catalog),
+    # ─▶ cost
+    cost.build(catalog),
+    # ─▶ evaluate, between the two runs of dbt
+    transform.build(),
+    evaluate.build(catalog),
+    # ─▶ index
+    *(index.build(name, spec, catalog) for name, spec in catalog.indexes.items()),
+    # ─▶ publish ──▶ products
+    govern.build(catalog),
+    publish.build(catalog),
+    schedules.build(catalog),
+    dg.Definitions(
+        resources={"platform": Platform(), "dbt": dbt_resource()},
+        executor=dg.in_process_executor,
+    ),
+)

@@ -1,0 +1,112 @@
+"""Index: documents, chunks, embeddings and a candidate, the gate in front of its release."""
+
+from typing import Any
+
+import dagster as dg
+
+from canonry.catalog import Catalog, IndexSpec
+from canonry.encode import files_of
+from canonry.index import build as story
+from canonry.publish import release_and_promote
+from dagster_project.evidence import governed, owners
+from dagster_project.resources import Platform
+
+GROUP = "index"
+
+
+def build(name: str, spec: IndexSpec, catalog: Catalog) -> dg.Definitions:
+    """A canonical index, step by step; a failed gate keeps its candidate and stops the release."""
+    encoder = files_of(spec.encoder, catalog.models[spec.encoder])
+    common: dict[str, Any] = {
+        "group_name": GROUP,
+        "owners": owners(spec.owner),
+        "metadata": governed("indexes", name),
+        "pool": f"index_{name}",
+    }
+
+    @dg.asset(
+        key=["index", name, "documents"],
+        description=f"{spec.description} One row per document.",
+        kinds={"parquet"},
+        **common,
+    )
+    def documents(platform: Platform) -> dg.MaterializeResult:
+        step = story.read_documents(platform.zones, name, platform.catalog.indexes[name])
+        return dg.MaterializeResult(metadata={"dagster/row_count": step.rows, "sha256": step.sha256})
+
+    @dg.asset(
+        key=["index", name, "chunks"],
+        deps=[documents],
+        description="Documents cut to the encoder's own tokens. One row per chunk.",
+        kinds={"parquet"},
+        **common,
+    )
+    def chunks(platform: Platform) -> dg.MaterializeResult:
+        step = story.cut_documents(platform.zones, name, platform.catalog.indexes[name], encoder)
+        return dg.MaterializeResult(metadata={"dagster/row_count": step.rows, "sha256": step.sha256})
+
+    @dg.asset(
+        key=["index", name, "embeddings"],
+        deps=[chunks, ["models", spec.encoder]],
+        description="A vector for every chunk; a text is embedded once for ever. One row per text.",
+        kinds={"parquet", "huggingface"},
+        **common,
+    )
+    def embeddings(platform: Platform) -> dg.MaterializeResult:
+        made = story.embed_chunks(platform.zones, name, encoder)
+        return dg.MaterializeResult(metadata={"embedded": made.embedded, "reused": made.reused})
+
+    @dg.asset(
+        key=["index", name, "candidate"],
+        deps=[embeddings],
+        description="A FAISS index that waits for its gate. One vector per chunk.",
+        kinds={"faiss"},
+        **common,
+    )
+    def candidate(platform: Platform) -> dg.MaterializeResult:
+        version = story.build_candidate(platform.zones, name, platform.catalog.indexes[name], encoder)
+        return dg.MaterializeResult(metadata={"version": version or "no documents yet"})
+
+    @dg.asset_check(
+        asset=candidate,
+        name="gate",
+        blocking=True,
+        description="Recall against exact search holds, and golden queries are surely no worse than released.",
+    )
+    def gate(platform: Platform) -> dg.AssetCheckResult:
+        report = story.check_candidate(platform.zones, name, platform.catalog.indexes[name])
+        if report is None:
+            return dg.AssetCheckResult(passed=True, description="There are no documents yet, and so no candidate.")
+        return dg.AssetCheckResult(
+            passed=report.passed,
+            description="; ".join((*report.reasons, *report.flags)),
+            metadata={"gate": dg.MetadataValue.json(report.to_metadata())},
+        )
+
+    @dg.asset(
+        key=["published", "indexes", name],
+        deps=[candidate],
+        description=f"{spec.description} Open it with canonry.client.open_index({name!r}).",
+        kinds={"faiss"},
+        **common,
+    )
+    def released(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        if story.store.latest_version(platform.zones.lake, name) is None:
+            context.log.info("There are no documents yet; nothing is released")
+            return dg.MaterializeResult(metadata={"state": "no documents yet"})
+        built = story.release_candidate(platform.zones, name)
+        outcome = release_and_promote(
+            platform.zones,
+            "indexes",
+            name,
+            built.files,
+            metadata=built.metadata,
+            lineage=built.lineage,
+            reason="passed its gate",
+            now=platform.published_at(),
+        )
+        return dg.MaterializeResult(
+            metadata={"version": outcome.release.version, "state": outcome.state, "vectors": built.metadata["vectors"]}
+        )
+
+    return dg.Definitions(assets=[documents, chunks, embeddings, candidate, released], asset_checks=[gate])

@@ -1,0 +1,142 @@
+"""Label: each day's draw, its tasks for Label Studio, what reviewers answered, and the gold set they agree on."""
+
+import datetime as dt
+from typing import Any
+
+import dagster as dg
+
+from canonry import lake
+from canonry.catalog import Catalog, SchemeSpec
+from canonry.collect import news
+from canonry.label.draws import draw_day, never_in_frame
+from canonry.label.gold import gold_set
+from canonry.label.inbox import import_annotations
+from canonry.label.partition import write_labels
+from canonry.label.progress import label_progress
+from canonry.label.tasks import export_tasks
+from canonry.labels import list_draws
+from canonry.publish import release_and_promote
+from dagster_project.evidence import governed, owners, preview
+from dagster_project.resources import DAILY, RANGE, Platform, days_of
+
+GROUP = "label"
+
+
+def build(name: str, spec: SchemeSpec) -> dg.Definitions:
+    """A labeling scheme: draw, tasks, annotations, gold set."""
+    common: dict[str, Any] = {"group_name": GROUP, "owners": owners(spec.owner), "metadata": governed("schemes", name)}
+    daily: dict[str, Any] = {"partitions_def": DAILY, "backfill_policy": RANGE, **common}
+
+    @dg.asset(
+        key=["journal", "draws", name],
+        deps=[["lake", "inferences"], ["lake", "contents"]],
+        description=f"{spec.description} Which calls people are asked about, chosen once a day is over, each with the "
+        "probability of being chosen. One draw per day.",
+        kinds={"json"},
+        **daily,
+    )
+    def draws(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        scheme = platform.catalog.schemes[name]
+        drawn, late = 0, 0
+        for day in days_of(context):
+            if day >= platform.today():
+                context.log.info("%s is not over yet: nothing is drawn before all its calls are in", day)
+            elif draw := draw_day(platform.zones, name, scheme, day, platform.now()):
+                drawn += len(draw.items)
+                late += never_in_frame(platform.zones.lake, draw)
+        return dg.MaterializeResult(metadata={"drawn": drawn, "arrived_too_late_to_be_drawn": late})
+
+    @dg.asset(
+        key=["exchange", "tasks", name],
+        deps=[draws],
+        description="The draw as tasks for Label Studio, with question, passages and answer. One file per day.",
+        kinds={"json", "labelstudio"},
+        **daily,
+    )
+    def tasks(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        scheme = platform.catalog.schemes[name]
+        days = set(days_of(context))
+        made = [
+            export_tasks(platform.zones, name, scheme, draw)
+            for version, day in list_draws(platform.zones.journal, name)
+            if day in days and version == scheme.version
+            if (draw := draw_day(platform.zones, name, scheme, day, platform.now()))
+        ]
+        return dg.MaterializeResult(metadata={"tasks": sum(each.tasks for each in made), "files": len(made)})
+
+    @dg.asset(
+        key=["journal", "annotations", name],
+        deps=[dg.AssetDep(tasks, partition_mapping=dg.AllPartitionMapping())],
+        description="What reviewers answered, as exported from Label Studio, checked against the scheme. "
+        "One entry per version of an annotation.",
+        kinds={"json", "labelstudio"},
+        **common,
+    )
+    def annotations(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        found = import_annotations(platform.zones, name, platform.catalog.schemes[name])
+        window = max((each.window_days for each in platform.catalog.evals.values() if each.scheme == name), default=1)
+        for day in found.days if found.new else ():
+            for later in range(window):
+                asked = day + dt.timedelta(days=later)
+                if asked <= platform.today():
+                    news.tell(platform.zones.lake, "outcomes", asked, f"labels of {name}, {day}")
+        for path, problem in found.problems:
+            context.log.warning("%s: %s", path, problem)
+        return dg.MaterializeResult(metadata={"new": found.new, "problems": len(found.problems)})
+
+    @dg.asset(
+        key=["published", "gold", name],
+        deps=[dg.AssetDep(["lake", "labels"], partition_mapping=dg.AllPartitionMapping())],
+        description="Items whose reviewers agree, to train and test scorers on. One row per item and field.",
+        kinds={"parquet"},
+        **common,
+    )
+    def gold(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        scheme = platform.catalog.schemes[name]
+        days = [day for version, day in list_draws(platform.zones.journal, name) if version == scheme.version]
+        made = gold_set(platform.zones.lake, platform.zones.journal, name, scheme, days)
+        progress = label_progress(platform.zones, name)
+        totals = {word: sum(getattr(each, word) for each in progress) for word in ("drawn", "labeled", "skipped")}
+        if made.empty:
+            context.log.info("Nothing is labeled yet; nothing is released")
+            return dg.MaterializeResult(metadata=totals)
+        outcome = release_and_promote(
+            platform.zones,
+            "gold",
+            name,
+            made.files,
+            metadata=made.metadata,
+            lineage=made.lineage,
+            reason="labels",
+            now=platform.published_at(),
+        )
+        return dg.MaterializeResult(
+            metadata={**totals, "version": outcome.release.version, "items": made.metadata["items"]}
+        )
+
+    return dg.Definitions(assets=[draws, tasks, annotations, gold])
+
+
+def build_labels(catalog: Catalog) -> dg.Definitions:
+    """The labels of every scheme, by the day of the call they are about."""
+
+    @dg.asset(
+        key=["lake", "labels"],
+        deps=[["journal", "annotations", name] for name in catalog.schemes],
+        description="Annotations of drawn items, joined with their draw, by the day of the labeled call. "
+        "One row per annotation.",
+        group_name=GROUP,
+        owners=["team:ai_quality"],
+        kinds={"parquet"},
+        partitions_def=DAILY,
+        backfill_policy=RANGE,
+    )
+    def labels(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        days = days_of(context)
+        made = [write_labels(platform.zones, day) for day in days]
+        table = lake.read(platform.zones.lake, "labels", days, ["scheme", "item_id", "result", "stratum", "simulated"])
+        simulated = sum(bool(value) for value in table["simulated"].to_pylist())
+        metadata = {"dagster/row_count": table.num_rows, "simulated": simulated, "preview": preview(table)}
+        return dg.MaterializeResult(metadata={**metadata, "skipped": sum(each.skipped for each in made)})
+
+    return dg.Definitions(assets=[labels])

@@ -1,0 +1,95 @@
+"""What assets share: the zones, the catalog, the days, the dbt project. Where they lie comes from the environment."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import sys
+from functools import cached_property
+from pathlib import Path
+
+import dagster as dg
+from dagster_dbt import DbtCliResource, DbtProject
+
+from canonry import catalog as catalogs
+from canonry import lake
+from canonry.catalog import Catalog
+from canonry.collect.landing import first_day, utc_now
+from canonry.storage import Zones, open_zones
+
+ROOT = Path(__file__).parent.parent
+
+# dbt is run as a program: the one beside this Python, whatever the shell's PATH says.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+
+ASSETS = Path(os.environ.get("CANONRY_ASSETS", ROOT / "assets"))
+
+DAILY = dg.DailyPartitionsDefinition(start_date=first_day().isoformat(), end_offset=1)
+"""Days by UTC, today's included: hourly runs add to it."""
+
+RANGE = dg.BackfillPolicy.single_run()
+"""A backfill of months is one run, so that dbt starts once."""
+
+WAREHOUSE = "warehouse"
+"""Pool of everything that opens DuckDB's file: one at a time."""
+
+
+class Platform(dg.ConfigurableResource):
+    """The zones and the catalog of a run."""
+
+    home: str = ""
+
+    @cached_property
+    def zones(self) -> Zones:
+        """The zones under `home`, CANONRY_HOME or ./.canonry."""
+        zones = open_zones(self.home or None)
+        lake.ensure_anchors(zones.lake)
+        return zones
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """What is governed, as the files are now."""
+        return catalogs.load(ASSETS)
+
+    @staticmethod
+    def now() -> dt.datetime:
+        """Now, UTC."""
+        return utc_now()
+
+    @staticmethod
+    def published_at() -> dt.datetime:
+        """Now, with its zone, as releases write it."""
+        return dt.datetime.now(dt.UTC)
+
+    @staticmethod
+    def today() -> dt.date:
+        """The day that still lasts, UTC."""
+        return utc_now().date()
+
+
+def days_of(context: dg.AssetExecutionContext) -> list[dt.date]:
+    """Days of the run's partitions, in order."""
+    return sorted(dt.date.fromisoformat(key) for key in context.partition_keys)
+
+
+def dbt_project() -> DbtProject:
+    """The dbt project with a manifest that is no older than its models."""
+    zones = open_zones()
+    os.environ.setdefault("CANONRY_LAKE", zones.lake.url)
+    os.environ.setdefault("CANONRY_WAREHOUSE", str(zones.warehouse))
+    os.environ.setdefault("DBT_LOG_PATH", str(zones.warehouse.parent / "logs"))
+    project = DbtProject(ROOT / "dbt")
+    sources = [path for path in (ROOT / "dbt").rglob("*") if path.suffix in (".sql", ".yml") and _own(path)]
+    newest = max(path.stat().st_mtime for path in sources)
+    if not project.manifest_path.exists() or project.manifest_path.stat().st_mtime < newest:
+        project.preparer.prepare(project)
+    return project
+
+
+def dbt_resource() -> DbtCliResource:
+    """Runs dbt as a program, on the warehouse of the zones."""
+    return DbtCliResource(project_dir=ROOT / "dbt")
+
+
+def _own(path: Path) -> bool:
+    return "target" not in path.relative_to(ROOT / "dbt").parts

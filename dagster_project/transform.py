@@ -1,0 +1,59 @@
+"""Transform: dbt over the lake, twice a tick: staging and intermediate, then, with the estimates, the marts."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
+
+from canonry.collect import news
+from dagster_project.resources import DAILY, RANGE, WAREHOUSE, Platform, days_of, dbt_project
+
+GROUP = "transform"
+
+
+class Translator(DagsterDbtTranslator):
+    """Names of models as dbt has them, in the group and with the owners of the stage."""
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        return GROUP
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
+        return ["team:ai_platform"]
+
+
+def build() -> dg.Definitions:
+    """Every dbt model as an asset, its tests as checks."""
+    manifest = dbt_project().manifest_path
+    common: dict[str, Any] = {
+        "manifest": manifest,
+        "partitions_def": DAILY,
+        "backfill_policy": RANGE,
+        "pool": WAREHOUSE,
+    }
+    translator = Translator()
+
+    @dbt_assets(
+        select="path:models/staging path:models/intermediate",
+        name="dbt_intermediate",
+        **common,
+    )
+    def intermediate(context: dg.AssetExecutionContext, dbt: DbtCliResource, platform: Platform) -> Iterator[Any]:
+        for day in days_of(context):
+            news.done(platform.zones.lake, "outcomes", day)
+        yield from _build(context, dbt)
+
+    @dbt_assets(select="path:models/marts", name="dbt_marts", **common)
+    def marts(context: dg.AssetExecutionContext, dbt: DbtCliResource, platform: Platform) -> Iterator[Any]:
+        yield from _build(context, dbt)
+
+    return dg.Definitions(assets=[intermediate, marts])
+
+
+def _build(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+    days = days_of(context)
+    until = days[-1] + dt.timedelta(days=1)
+    arguments = ["build", "--exclude-resource-type", "unit_test"]
+    arguments += ["--event-time-start", days[0].isoformat(), "--event-time-end", until.isoformat()]
+    yield from dbt.cli(arguments, context=context).stream()
