@@ -32,10 +32,9 @@ def build() -> dg.Definitions:
         "backfill_policy": RANGE,
         "pool": WAREHOUSE,
     }
-    translator = Translator()
 
     @dbt_assets(
-        select="path:models/staging path:models/intermediate",
+        select="staging intermediate",
         name="dbt_intermediate",
         **common,
     )
@@ -44,7 +43,7 @@ def build() -> dg.Definitions:
             news.done(platform.zones.lake, "outcomes", day)
         yield from _build(context, dbt)
 
-    @dbt_assets(select="path:models/marts", name="dbt_marts", **common)
+    @dbt_assets(select="marts", name="dbt_marts", **common)
     def marts(context: dg.AssetExecutionContext, dbt: DbtCliResource, platform: Platform) -> Iterator[Any]:
         yield from _build(context, dbt)
 
