@@ -1,0 +1,107 @@
+"""The demo, from an empty home to tables people read. What was done before is not done again."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from canonry.collect.landing import utc_now
+from canonry.collect.news import days_with_news
+from canonry.demo import reviewers, summary, traffic
+from canonry.demo.assistant import Assistant
+from canonry.demo.dagster_program import execute_job, materialize
+from canonry.demo.knowledge import Document, knowledge_base, write_knowledge
+from canonry.demo.products import DAYS, LATEST, digest
+from canonry.demo.questions import golden_queries, traffic_questions, write_golden
+from canonry.storage import Zones, open_zones
+
+SCHEME = "groundedness"
+
+COLLECTED = (DAYS[0], DAYS[-1] + LATEST)
+"""First and last day that the demo's events are on."""
+
+_DONE = "demo/done.json"
+_BEFORE_REVIEW = (
+    '(group:collect and not key:"landing/*") or key:"journal/draws/*" or key:"exchange/tasks/*"'  # all of them daily
+)
+
+console = Console(width=None if sys.stdout.isatty() else 110)
+
+
+def run(home: str | Path | None = None) -> None:
+    """Run the demo under `home` (by default CANONRY_HOME) and print what came of it. Raises DagsterFailed."""
+    zones = open_zones(home)
+    os.environ["CANONRY_HOME"] = zones.home
+    logs = zones.warehouse.parent / "logs"
+    steps = _Steps(7)
+
+    with steps("Read the documentation of the installed packages"):
+        documents = knowledge_base()
+        write_knowledge(zones.exchange, documents)
+        write_golden(zones.exchange, golden_queries(documents))
+        console.print(f"  {len(documents):,} documents")
+    if _is_done(zones, documents):
+        console.print("Nothing has changed since the demo last ran: no step is run again.\n")
+        summary.show(zones, console)
+        return
+    with steps("Build the index behind its gate, publish prompts and models"):
+        materialize("group:index or group:govern", None, logs / "demo-index.log")
+    with steps("Ask the assistant what fourteen days of users ask"):
+        sent = _play(zones, documents)
+        console.print(f"  {sum(day.accepted for day in sent):,} events of {len(sent)} days sent")
+    with steps("Collect the events, draw what people label, write their tasks"):
+        materialize(_BEFORE_REVIEW, COLLECTED, logs / "demo-collect.log")
+    with steps("Let simulated reviewers label"):
+        console.print(f"  {reviewers.review(zones, SCHEME):,} annotations handed in")
+    with steps("Run the loop: labels, charges, tables, estimates, releases"):
+        execute_job("loop", COLLECTED, logs / "demo-loop.log")
+    zones.exchange.put(_DONE, json.dumps({"made_from": _made_from(zones, documents)}).encode())
+    with steps("Read what was published"):
+        summary.show(zones, console)
+
+
+def _play(zones: Zones, documents: list[Document]) -> list[traffic.Sent]:
+    if not traffic.pending_days(zones):
+        return []
+    return traffic.play(zones, Assistant(zones.home), traffic_questions(documents))
+
+
+def _is_done(zones: Zones, documents: list[Document]) -> bool:
+    """Whether all was done for these documents and this catalog, and nothing has landed on the demo's days since."""
+    if not zones.exchange.head(_DONE) or traffic.pending_days(zones):
+        return False
+    first, last = COLLECTED
+    news = days_with_news(zones, today=utc_now().date())
+    same = json.loads(zones.exchange.read(_DONE)).get("made_from") == _made_from(zones, documents)
+    return same and not any(first <= day <= last for day in news)
+
+
+def _made_from(zones: Zones, documents: list[Document]) -> str:
+    catalog = Path(os.environ.get("CANONRY_ASSETS", "assets"))
+    specs = [(path.name, path.read_bytes()) for path in sorted(catalog.rglob("*.yaml"))]
+    answered = [(entry.path, entry.etag) for entry in zones.exchange.list(f"label-studio/{SCHEME}/in")]
+    return digest(*documents, *specs, *answered)
+
+
+@dataclass
+class _Steps:
+    """Numbers the steps, and says how long each took."""
+
+    total: int
+    begun: int = 0
+
+    @contextmanager
+    def __call__(self, title: str) -> Iterator[None]:
+        self.begun += 1
+        console.print(f"[bold]{self.begun}/{self.total} {title}[/bold]")
+        started = time.monotonic()
+        yield
+        console.print(f"  [dim]{time.monotonic() - started:.0f} s[/dim]")
