@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def _groups(
         f"SELECT {first}, {second} FROM (SELECT {first}, {second}, row_number() OVER (ORDER BY {first}, {second}) "
         f"AS place FROM {table}) WHERE place % {ROWS_PER_GROUP} = 1 ORDER BY place"
     ).fetchall()
-    for low, high in zip(starts, [*starts[1:], None], strict=True):
+    for low, high in zip_longest(starts, starts[1:]):
         condition = f"{first} >= $low AND ({first} > $low OR {second} >= $low_second)"
         values = {"low": low[0], "low_second": low[1]}
         if high:

@@ -134,7 +134,7 @@ def read_committed(file: Path, start: int = 0) -> Committed:
                     batches.append(Batch(body, end, intact=True))
                 else:
                     # The header itself may be what is wrong: no batch after it may go down with it.
-                    end = _next_header(stream, body, end) or end
+                    end = _next_header(stream, body, end + len(_HEADER)) or end
                     batches.append(Batch(body, end, intact=False))
             else:
                 following = _next_header(stream, position, size)

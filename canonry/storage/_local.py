@@ -105,15 +105,17 @@ class LocalStorage:
 
     def _walk(self, folder: Path, base: str) -> Iterator[Entry]:
         try:
-            found = [(f"{each.name}/" if each.is_dir() else each.name) for each in os.scandir(folder)]
+            found = {f"{each.name}/" if each.is_dir() else each.name: each for each in os.scandir(folder)}
         except (FileNotFoundError, NotADirectoryError):
             return
         # Folders sort by their name with the slash, as whole paths do: `a-b/x` comes before `a/x`.
-        for name in sorted(found):
+        for name, each in sorted(found.items()):
             if name.endswith("/"):
-                yield from self._walk(folder / name, base + name)
-            elif not name.startswith(UNFINISHED) and (entry := self.head(base + name)):
-                yield entry
+                yield from self._walk(folder / each.name, base + name)
+            elif not name.startswith(UNFINISHED):
+                with suppress(FileNotFoundError):
+                    status = each.stat()
+                    yield Entry(base + name, status.st_size, _etag(status))
 
     def put(self, path: str, data: bytes) -> None:
         with self._beside(path) as (temporary, target):

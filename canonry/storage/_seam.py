@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ class Conflict(StorageError):
 
 UNFINISHED = ".writing-"
 """Prefix of names that are a storage's own, for what is still being written."""
+
+_UNWRITABLE = re.compile(r"[\x00-\x1f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, order=True)
@@ -91,6 +94,6 @@ def parts_of(path: str, url: str) -> list[str]:
     """A path's names. Raises StorageError for a path that leaves the root, has an empty name, or cannot be written."""
     parts = path.split("/")
     strange = any(part in ("", ".", "..") or part.startswith(UNFINISHED) for part in parts)
-    if strange or any(ord(each) < 32 or 0xD800 <= ord(each) < 0xE000 for each in path):
+    if strange or _UNWRITABLE.search(path):
         raise StorageError(f"{path!r} is not a path inside {url}")
     return parts

@@ -1,0 +1,301 @@
+"""The landing writer: an acknowledged batch survives, and nothing a product sends stops anybody."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import decimal
+import json
+
+import pytest
+
+from canonry.collect.landing import MAX_EVENT_BYTES, LandingWriter
+from canonry.collect.partition import collect_day
+from canonry.collect.rejected import collect_unreadable
+from canonry.collect.segments import list_segments, read_committed
+from canonry.storage import LocalStorage, ObjectStorage, Zones, open_zones
+from tests.collect.making import AFTER, DAY, NOON, contents, feedback, ids, inference, rows, writer
+from tests.forgetful import ForgetfulFiles, FullDisk
+
+
+def landed(landing: LocalStorage) -> list[dict]:
+    """Every event that was acknowledged."""
+    found = []
+    for kind in ("inferences", "feedback"):
+        for segment in list_segments(landing, kind):
+            data = landing.read(segment.path)
+            with landing.local_copy(segment.path) as file:
+                batches = read_committed(file).batches
+            found += [json.loads(line) for each in batches for line in data[each.start : each.end].splitlines()]
+    return found
+
+
+def test_an_acknowledged_batch_survives_a_crash_and_the_next_one_at_most_tears(tmp_path):
+    acknowledged = 4 * 3
+    for torn in (0, 1, 50, 10_000):
+        root = tmp_path / str(torn)
+        disk = ForgetfulFiles(root)
+        writing = writer(LocalStorage(root, disk))
+        for batch in range(4):
+            writing.append("inferences", [inference(3 * batch + number) for number in range(3)])
+        segment = next(iter(list_segments(LocalStorage(root), "inferences")))
+        disk.append(root / segment.path, b'{"batch":{"bytes":9999,"crc32":1}}\n{"half":' + b"x" * 100)
+        disk.crash(torn=torn)
+        assert [event["inference_id"] for event in landed(LocalStorage(root))] == [
+            f"call-{number:04d}" for number in range(acknowledged)
+        ]
+
+
+@pytest.mark.parametrize("room", [0, 1, 60, 700, 1500, 2000])
+def test_a_full_disk_is_told_and_sending_again_doubles_nothing(tmp_path, room):
+    disk = FullDisk(10_000)
+    zones = open_zones(tmp_path)
+    landing = LocalStorage(zones.landing.url, disk)
+    writing = writer(landing)
+    first = [inference(number) for number in range(3)]
+    second = [inference(number, at=NOON - dt.timedelta(days=number % 2)) for number in range(3, 9)]
+    writing.append("inferences", first)
+    disk.room = room
+    with pytest.raises(OSError, match="No space left"):
+        writing.append("inferences", second)
+    assert {f"call-{number:04d}" for number in range(3)} <= {event["inference_id"] for event in landed(landing)}
+    disk.room = 1_000_000
+    assert writing.append("inferences", second).accepted == 6
+    for day in (DAY, DAY - dt.timedelta(days=1)):
+        collect_day(zones, "inferences", day, today=AFTER)
+    assert sorted(ids(zones, "inferences")) == [f"call-{number:04d}" for number in range(9)]
+    assert {row["reason"].partition(":")[0] for row in rows(zones, "rejected")} <= {"torn end"}
+
+
+DEEP = b'{"inference_id":"deep","started_at":"2026-03-10T12:00:00","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+POISON = {
+    "a year long ago": inference(1, started_at="1970-01-01T00:00:00"),
+    "a year to come": inference(2, started_at="2099-01-01T00:00:00"),
+    "no time": {"inference_id": "a"},
+    "time as a number": inference(3, started_at=1767571200),
+    "time that is none": inference(4, started_at="yesterday"),
+    "time at the edge": inference(4, started_at="0001-01-01T00:00:00+14:00"),
+    "no id": {"started_at": NOON.isoformat()},
+    "id as a number": inference(5, inference_id=5),
+    "100 MB": b'{"inference_id":"' + b"x" * 100_000_000 + b'"}',
+    "invalid UTF-8": b'{"inference_id":"\xff\xfe"}',
+    "not JSON": b"hello",
+    "nothing": b"",
+    "a list": b"[1,2]",
+    "NaN": b'{"inference_id":"a","latency_ms":NaN}',
+    "lone surrogate in a line": b'{"inference_id":"\\ud800"}',
+    "lone surrogate in a mapping": {"inference_id": "\ud800"},
+    "huge integer in a mapping": inference(6, input_tokens=2**70),
+    "nested deeply": DEEP,
+    "keys that are not text": {1: 2},
+}
+
+
+def nested(depth: int) -> object:
+    value: object = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+class Hostile:
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+
+def test_a_poison_event_is_kept_with_its_reason_and_stops_nobody(zones: Zones):
+    poison = {**POISON, "nested mapping": {"x": nested(50_000)}, "hostile": {"x": Hostile()}, "no mapping": None}
+    receipt = writer(zones.landing).append("inferences", [inference(0), *poison.values(), inference(99)])
+    assert receipt.accepted == 2
+    assert [position for position, _ in receipt.unreadable] == list(range(1, len(poison) + 1))
+    assert ids_after_collecting(zones) == ["call-0000", "call-0099"]
+    report = collect_unreadable(zones, DAY)
+    assert report.rows == len(poison) and report.changed
+    assert set(report.reasons) == {"started_at", "inference_id", "event"}
+    assert sum(report.reasons.values()) == len(poison)
+    kept = {row["raw"] for row in rows(zones, "rejected")}
+    for name, event in POISON.items():
+        if isinstance(event, bytes) and event and len(event) < 64 << 10:
+            assert event in kept, name
+    large = [row["segment"] for row in rows(zones, "rejected") if row["raw"] is None]
+    assert sorted(len(zones.landing.read(path)) for path in large) == [len(DEEP), 100_000_019]
+    assert not collect_unreadable(zones, DAY).changed
+
+
+def ids_after_collecting(zones: Zones) -> list[str]:
+    collect_day(zones, "inferences", DAY, today=AFTER)
+    return ids(zones, "inferences", DAY)
+
+
+@pytest.mark.parametrize("depth", range(245, 262))
+def test_nesting_at_the_edge_of_what_can_be_written_costs_only_its_own_event(zones: Zones, depth):
+    events = [inference(1), inference(2, unknown=nested(depth)), inference(3, attributes={"own": nested(depth)})]
+    receipt = writer(zones.landing).append("inferences", events)
+    assert receipt.accepted + len(receipt.unreadable) == 3
+    assert len(ids_after_collecting(zones)) == receipt.accepted >= 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("input_tokens", "many", "input_tokens: 'many' is not a whole number"),
+        ("input_tokens", 1.5, "input_tokens: '1.5' is not whole"),
+        ("input_tokens", -1, "input_tokens: '-1' is below 0"),
+        ("input_tokens", [1], "input_tokens: '[1]' is not a whole number"),
+        ("input_tokens", 1e20, "input_tokens: '1e+20' is not a whole number"),
+        ("latency_ms", "NaN", "latency_ms: 'NaN' is not a number"),
+        ("latency_ms", "inf", "latency_ms: 'inf' is not a number"),
+        ("latency_ms", {"ms": 5}, """latency_ms: '{"ms":5}' is not a number"""),
+        ("cache_hit", "perhaps", "cache_hit: 'perhaps' is not true or false"),
+        ("retrieved", "all", "retrieved: is not a list of chunk_id, score, text"),
+        ("product", None, "product: missing"),
+        ("team", "", "team: missing"),
+    ],
+)
+def test_a_wrong_value_costs_its_own_row_which_is_kept_as_it_came(zones: Zones, field, value, reason):
+    writer(zones.landing).append("inferences", [inference(1), inference(2, **{field: value}), inference(3)])
+    report = collect_day(zones, "inferences", DAY, today=AFTER)
+    assert (report.rows, report.rejected) == (2, 1)
+    (row,) = rows(zones, "rejected", DAY)
+    assert (row["reason"], row["event_id"], row["kind"]) == (reason, "call-0002", "inferences")
+    assert json.loads(row["raw"])[field] == value
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("origin", "robot"), ("value", 1.5), ("value", -2), ("given_at", None), ("signal", "")]
+)
+def test_feedback_out_of_bounds_is_rejected(zones: Zones, field, value):
+    receipt = writer(zones.landing).append("feedback", [feedback(1), feedback(2, **{field: value})])
+    collect_day(zones, "feedback", DAY, today=AFTER)
+    collect_unreadable(zones, DAY)
+    assert ids(zones, "feedback", DAY) == ["thumb-0001"]
+    (row,) = rows(zones, "rejected", DAY)
+    assert row["reason"].startswith(f"{field}: ")
+    assert len(receipt.unreadable) == (field == "given_at")
+
+
+def test_unknown_fields_are_kept_in_attributes_and_nothing_of_them_is_lost(zones: Zones):
+    writer(zones.landing).append(
+        "inferences",
+        [
+            inference(1, colour="red", digest="mine", batch={"bytes": 1}, attributes={"own": 1}),
+            inference(2, colour="red", attributes=["a list"]),
+            inference(3, colour="red", attributes={"colour": "blue"}),
+            inference(4, attributes={"own": 1}),
+            inference(5, attributes=None, reason="why", segment="s", source="elsewhere"),
+        ],
+    )
+    collect_day(zones, "inferences", DAY, today=AFTER)
+    assert [json.loads(row["attributes"]) for row in rows(zones, "inferences", DAY)] == [
+        {"own": 1, "colour": "red", "digest": "mine", "batch": {"bytes": 1}},
+        {"colour": "red", "attributes": ["a list"]},
+        {"colour": "red", "attributes": {"colour": "blue"}},
+        {"own": 1},
+        {"reason": "why", "segment": "s", "source": "elsewhere"},
+    ]
+    assert {row["source"] for row in rows(zones, "inferences", DAY)} == {"shop"}
+
+
+def test_values_arrive_as_they_were_sent(zones: Zones):
+    sent = inference(
+        1,
+        started_at="2026-03-10T23:30:00.123456-05:00",
+        latency_ms=decimal.Decimal("12.5"),
+        input_tokens="7",
+        cache_hit=True,
+        product='it\'s "quoted"\n\0ünï',
+        parameters={"temperature": 0.5, "stop": ["\n"]},
+        retrieved=[{"chunk_id": "c1", "score": 0.5, "text": "words", "more": 1}, {"chunk_id": "c2"}],
+        input_messages=[],
+    )
+    writer(zones.landing, at=dt.datetime(2026, 3, 11, 5)).append("inferences", [sent])
+    collect_day(zones, "inferences", AFTER, today=dt.date(2026, 3, 12))
+    (fact,), (text,) = rows(zones, "inferences"), rows(zones, "contents")
+    assert fact["started_at"] == dt.datetime(2026, 3, 11, 4, 30, 0, 123456)
+    assert (fact["latency_ms"], fact["input_tokens"], fact["cache_hit"]) == (12.5, 7, True)
+    assert fact["product"] == sent["product"]
+    assert json.loads(fact["parameters"]) == sent["parameters"]
+    assert fact["feature"] is None and fact["attributes"] is None
+    assert text["retrieved"] == [
+        {"chunk_id": "c1", "score": 0.5, "text": "words"},
+        {"chunk_id": "c2", "score": None, "text": None},
+    ]
+    assert (text["input_messages"], text["inference_id"]) == ("[]", "call-0001")
+
+
+def test_every_time_is_brought_to_utc(zones: Zones):
+    annotation = {"annotation_id": "a", "scheme": "s", "item_id": "i", "created_at": NOON.isoformat()}
+    later = {"updated_at": "2026-03-10T15:00:00+02:00", "deleted_at": "2026-03-10T13:00:00Z"}
+    wrong = {**annotation, "annotation_id": "b", "updated_at": "infinity"}
+    writer(zones.landing).append("annotations", [{**annotation, **later}, wrong])
+    collect_day(zones, "annotations", DAY, today=AFTER)
+    (row,) = rows(zones, "annotations")
+    assert row["updated_at"] == row["deleted_at"] == dt.datetime(2026, 3, 10, 13)
+    assert rows(zones, "rejected")[0]["reason"] == "updated_at: 'infinity' is not a time"
+
+
+def test_a_day_is_told_by_the_event_within_what_is_sane(zones: Zones, monkeypatch):
+    monkeypatch.setenv("CANONRY_FIRST_DAY", "2026-03-09")
+    clock = LandingWriter(
+        zones.landing, "shop", clock=lambda: dt.datetime(2026, 3, 10, 14, tzinfo=dt.timezone(dt.timedelta(hours=2)))
+    )
+    times = ["2026-03-08T23:59:59", "2026-03-09", "2026-03-11T12:00:00Z", "2026-03-11T12:00:01Z"]
+    receipt = clock.append("inferences", [inference(number, started_at=at) for number, at in enumerate(times)])
+    assert [position for position, _ in receipt.unreadable] == [0, 3]
+    assert [segment.day for segment in list_segments(zones.landing, "inferences")] == [
+        dt.date(2026, 3, 9),
+        dt.date(2026, 3, 11),
+        None,
+    ]
+    monkeypatch.setenv("CANONRY_FIRST_DAY", "soon")
+    with pytest.raises(ValueError, match="CANONRY_FIRST_DAY: 'soon' is not a day"):
+        clock.append("inferences", [])
+
+
+def test_a_writer_leaves_a_segment_that_has_grown(zones: Zones, monkeypatch):
+    monkeypatch.setattr("canonry.collect.landing.MAX_SEGMENT_BYTES", 1_000)
+    writing = writer(zones.landing)
+    for number in range(6):
+        writing.append("inferences", [inference(number)])
+    sizes = [segment.size for segment in list_segments(zones.landing, "inferences")]
+    assert len(sizes) > 1 and max(sizes) <= 1_000
+    assert ids_after_collecting(zones) == [f"call-{number:04d}" for number in range(6)]
+
+
+def test_an_event_as_large_as_may_be_is_collected(zones: Zones):
+    room = MAX_EVENT_BYTES - len(json.dumps(inference(1, comment="")))
+    receipt = writer(zones.landing).append("inferences", [inference(1, comment="x" * (room - 100)), inference(2)])
+    assert receipt.accepted == 2
+    assert ids_after_collecting(zones) == ["call-0001", "call-0002"]
+
+
+def test_on_an_object_store_each_batch_is_an_object_and_collects_alike(bucket, tmp_path):
+    zones = open_zones(f"{bucket}/home")
+    assert isinstance(zones.landing, ObjectStorage)
+    writing = writer(zones.landing)
+    for batch in ([inference(1), inference(2)], [inference(2), b"broken"], [inference(3, input_tokens="many")]):
+        writing.append("inferences", batch)
+    writing.append("feedback", [feedback(1)])
+    collect_day(zones, "inferences", DAY, today=DAY)
+    writing.append("inferences", [inference(4)])
+    for today in (DAY, AFTER):
+        report = collect_day(zones, "inferences", DAY, today=today)
+    collect_day(zones, "feedback", DAY, today=AFTER)
+    collect_unreadable(zones, DAY)
+    assert (report.rows, report.duplicates, report.rejected) == (3, 1, 1)
+    assert ids(zones, "inferences", DAY) == ["call-0001", "call-0002", "call-0004"]
+    assert sorted(row["reason"].partition(":")[0] for row in rows(zones, "rejected")) == ["event", "input_tokens"]
+    copied = open_zones(tmp_path)
+    for entry in zones.landing.list():
+        copied.landing.put(entry.path, zones.landing.read(entry.path))
+    for kind in ("inferences", "feedback"):
+        collect_day(copied, kind, DAY, today=AFTER)
+    collect_unreadable(copied, DAY)
+    assert contents(copied.lake) == contents(zones.lake)
+
+
+def test_an_unreadable_event_keeps_its_bytes_in_line(zones: Zones):
+    writer(zones.landing).append("feedback", [b"\x00\xff"])
+    (segment,) = list_segments(zones.landing, "feedback")
+    line = zones.landing.read(segment.path).splitlines()[1]
+    assert base64.b64decode(json.loads(line)["raw"]) == b"\x00\xff"
