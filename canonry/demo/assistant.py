@@ -39,9 +39,13 @@ class Assistant:
     _answered: dict[tuple[str, str], Reply] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        import torch  # seconds: only where something is asked
+
         self.index = client.open_index(INDEX, home=self.home)
         self.prompt = client.get_prompt(PROMPT, home=self.home)
         self._encoder = load_encoder(self.index.encoder)
+        # Two threads embed one short question no sooner, and wait half a second for each other on a busy machine.
+        torch.set_num_threads(1)
         # The first question would wait for pages and threads that no later one waits for.
         self.index.search_text("warm up", k=1)
 

@@ -151,7 +151,7 @@ def _section(console: Console, title: str, table: Table) -> None:
     table.box = box.SIMPLE_HEAD
     for column in table.columns:
         column.justify = "right" if column.header not in _TEXT_COLUMNS else "left"
-        column.overflow = "fold"
+        column.overflow, column.no_wrap = "fold", column.header in ("team", "product", "model")
     console.print(Padding(table, (0, 0, 0, 1)))
 
 

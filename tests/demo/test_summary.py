@@ -1,0 +1,114 @@
+"""The summary says what was published, and is careful with what the intervals leave open."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from rich.console import Console
+
+from canonry.demo import summary
+from canonry.demo.knowledge import INDEX
+from canonry.publish import publish_tables, release_and_promote
+from canonry.storage import Zones
+
+NOW = dt.datetime(2026, 11, 30, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    ("new_interval", "said"),
+    [
+        ((0.24, 0.45), "costs 60% less, and it is surely worse: its interval begins at 24.0%"),
+        ((0.15, 0.45), "costs 60% less, and the two intervals overlap"),
+    ],
+)
+def test_it_tells_a_regression_only_where_the_intervals_do(
+    zones: Zones, new_interval: tuple[float, float], said: str
+) -> None:
+    _publish(zones, new_interval)
+    text = _shown(zones)
+    assert said in text
+    assert "12.0%" in text and "6.0% to 21.0%" in text and "120, simulated" in text
+
+
+def test_it_shows_cost_by_team_the_gate_and_what_is_simulated(zones: Zones) -> None:
+    _publish(zones, (0.24, 0.45))
+    text = _shown(zones)
+    assert "docs-experience 0.007000, support 0.002000" in text
+    assert "gate passed: recall@10 is 1.000" in text
+    assert "What is simulated" in text and "What was rejected: 0 events" in text
+
+
+def _shown(zones: Zones) -> str:
+    out = io.StringIO()
+    summary.show(zones, Console(file=out, width=160))
+    return " ".join(out.getvalue().split())
+
+
+def _publish(zones: Zones, new_interval: tuple[float, float]) -> None:
+    costs = [
+        _cost("docs-experience", "docs-site", "1.0", "0.005"),
+        _cost("docs-experience", "docs-site", "1.1", "0.002"),
+        _cost("support", "support-desk", "1.1", "0.002"),
+        {**_cost("other", "someone-elses", "1.0", "9"), "response_model": "gpt"},
+    ]
+    quality = [
+        _estimate("1.0", 0.12, (0.06, 0.21), 120),
+        _estimate("1.0", 0.05, (0.0, 0.5), 17),
+        _estimate("1.1", 0.34, new_interval, 115),
+        _rate("feedback_rate", 20, 100),
+        _rate("positive_feedback_rate", 16, 20),
+    ]
+    hours = {"product": "docs-site", "latency_p50_ms": 11.5, "latency_p95_ms": 20.5}
+    tables = {"cost_daily": costs, "quality_daily": quality, "latency_hourly": [hours]}
+    found = {name: pa.Table.from_pylist(rows) for name, rows in tables.items()}
+    publish_tables(zones, found, now=NOW, lineage={})
+    gate = {"passed": True, "reasons": ["recall@10 is 1.000"]}
+    metadata = {"gate": gate, "vectors": 9}
+    release_and_promote(zones, "indexes", INDEX, {"a": b"b"}, metadata=metadata, lineage={}, reason="test", now=NOW)
+
+
+def _cost(team: str, product: str, version: str, cost: str) -> dict[str, Any]:
+    return {
+        "day": dt.date(2026, 11, 2),
+        "team": team,
+        "product": product,
+        "response_model": f"docs-extractive-{version}",
+        "calls": 120,
+        "errors": 0,
+        "priced_calls": 100,
+        "free_calls": 20,
+        "unpriced_calls": 0,
+        "unmeasured_calls": 0,
+        "input_tokens": 30_000,
+        "output_tokens": 2_000,
+        "cost": Decimal(cost),
+    }
+
+
+def _estimate(version: str, value: float, interval: tuple[float, float], labels: int) -> dict[str, Any]:
+    return {
+        "day": dt.date(2026, 11, 8),
+        "metric": "hallucination_rate",
+        "slice": "response_model",
+        "product": None,
+        "response_model": f"docs-extractive-{version}",
+        "value": value,
+        "interval_low": interval[0],
+        "interval_high": interval[1],
+        "labels": labels,
+        "positives": 1,
+        "population": 1_000,
+        "window_start": dt.date(2026, 11, 2),
+        "window_end": dt.date(2026, 11, 8),
+        "simulated": True,
+    }
+
+
+def _rate(metric: str, positives: int, population: int) -> dict[str, Any]:
+    estimate = _estimate("1.0", positives / population, (0.0, 1.0), 0)
+    return {**estimate, "metric": metric, "product": "docs-site", "positives": positives, "population": population}
