@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def take_files(zones: Zones, name: str, spec: SourceSpec, *, now: dt.datetime) -
         try:
             with storage.local_copy(entry.path) as copy:
                 events, unreadable = _take(zones, name, spec, copy, now)
-        except (ForeignFileError, NotFound, duckdb.Error) as error:
+        except (ForeignFileError, NotFound) as error:
             report.problems[file] = str(error)
             _note(zones, failed, {**record, "problem": str(error)})
             continue
@@ -100,16 +101,25 @@ def _take(zones: Zones, name: str, spec: SourceSpec, file: Path, now: dt.datetim
             left += len(writer.append(spec.emits[0].event, unreadable).unreadable)
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
-        for emit in spec.emits:
-            query = _query(emit, joins)
-            total = connection.execute(f"SELECT count(*) FROM ({query})").fetchone()
-            result = connection.execute(query)
-            for _ in track(range(0, total[0] if total else 0, _BATCH_ROWS), f"{name}: {file.name} → {emit.event}"):
-                lines = [line.encode() for (line,) in result.fetchmany(_BATCH_ROWS)]
-                receipt = writer.append(emit.event, lines)
-                counts[emit.event] = counts.get(emit.event, 0) + receipt.accepted
-                left += len(receipt.unreadable)
+        for number, emit in enumerate(spec.emits):
+            try:
+                for lines in _lines(connection, emit, joins, f"{name}: {file.name} → {emit.event}"):
+                    receipt = writer.append(emit.event, lines)
+                    counts[emit.event] = counts.get(emit.event, 0) + receipt.accepted
+                    left += len(receipt.unreadable)
+            except duckdb.Error as error:
+                told = " ".join(str(error).split("\n\n")[0].split())
+                raise ForeignFileError(f"{file}: assets/sources/{name}.yaml: emits.{number}: {told}") from None
     return counts, left
+
+
+def _lines(connection: duckdb.DuckDBPyConnection, emit: Emit, joins: str, description: str) -> Iterator[list[bytes]]:
+    """One JSON object a row, in batches."""
+    query = _query(emit, joins)
+    total = connection.execute(f"SELECT count(*) FROM ({query})").fetchone()
+    result = connection.execute(query)
+    for _ in track(range(0, total[0] if total else 0, _BATCH_ROWS), description):
+        yield [line.encode() for (line,) in result.fetchmany(_BATCH_ROWS)]
 
 
 def _create_lookups(connection: duckdb.DuckDBPyConnection, zones: Zones, name: str, spec: SourceSpec) -> str:
