@@ -49,11 +49,12 @@ def _run(arguments: Sequence[str], log: Path) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     tail: deque[str] = deque(maxlen=_TAIL)
     program = [sys.executable, "-m", "dagster", *arguments]
+    console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with (
         open(log, "w", encoding="utf-8") as file,
         subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=_environment()) as process,
-        Progress(*columns, console=Console(stderr=True), transient=True) as progress,
+        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
     ):
         task = progress.add_task("starting Dagster", total=None)
         for raw in process.stdout or ():
