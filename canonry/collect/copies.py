@@ -24,7 +24,7 @@ def set_aside_wrong(connection: duckdb.DuckDBPyConnection, event_type: EventType
     """Create table `aside` of the rows that validation found wrong."""
     connection.execute(
         f"CREATE TABLE aside AS SELECT {event_type.id_field} AS event_id, source, received_at, reason, digest, segment "
-        "FROM events WHERE reason IS NOT NULL"
+        "FROM events JOIN names USING (filename) WHERE reason IS NOT NULL"
     )
     connection.execute("DELETE FROM events WHERE reason IS NOT NULL")
 
@@ -36,7 +36,7 @@ def set_aside_copies(connection: duckdb.DuckDBPyConnection, event_type: EventTyp
         f"CREATE TABLE losers AS SELECT place, same FROM (SELECT rowid AS place, "
         f"row_number() OVER copies > 1 AS loses, digest = first_value(digest) OVER copies AS same FROM events "
         f"WHERE {key} IN (SELECT {key} FROM events GROUP BY {key} HAVING count(*) > 1) "
-        f"WINDOW copies AS (PARTITION BY {key} ORDER BY received_at, digest, segment, rowid)) WHERE loses"
+        f"WINDOW copies AS (PARTITION BY {key} ORDER BY received_at, digest, rowid)) WHERE loses"
     )
     return _set_aside(connection, event_type, _EARLIER)
 
@@ -96,7 +96,7 @@ def _set_aside(connection: duckdb.DuckDBPyConnection, event_type: EventType, rea
     same = connection.execute("SELECT count(*) FROM losers WHERE same").fetchone()
     connection.execute(
         f"INSERT INTO aside SELECT {event_type.id_field}, source, received_at, ?, digest, segment FROM events "
-        "WHERE rowid IN (SELECT place FROM losers WHERE NOT same)",
+        "JOIN names USING (filename) WHERE events.rowid IN (SELECT place FROM losers WHERE NOT same)",
         [f"{event_type.id_field}: {reason}"],
     )
     connection.execute("DELETE FROM events WHERE rowid IN (SELECT place FROM losers)")

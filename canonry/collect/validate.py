@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
 from canonry.collect.segments import Committed, Segment, read_committed
 from canonry.events import ENVELOPE, EventType, Field
@@ -64,7 +63,8 @@ def load_events(
 ) -> Read:
     """Create table `events` from segments, each from the byte offset in `consumed` on.
 
-    Columns: those of the lake, then `reason` (NULL where the row is good) and `segment`.
+    Columns: those of the lake, then `reason` (NULL where the row is good) and `filename`. Rows lie in the order of
+    segments. Table `names` has the segment of each filename.
     """
     read = Read(dict(consumed), [], {})
     with ExitStack() as stack, tempfile.TemporaryDirectory(prefix="canonry-") as scratch:
@@ -107,18 +107,18 @@ def _create(connection: duckdb.DuckDBPyConnection, event_type: EventType, day: d
         f"CASE WHEN TRY_CAST({event_type.time_field} AS DATE) <> DATE '{day}' "
         f"THEN '{event_type.time_field}: ' || {event_type.time_field} || ' is not on {day}, its segment''s day' END"
     )
+    connection.execute("CREATE TABLE names (filename VARCHAR, segment VARCHAR)")
     if files:
-        scan = "read_json($files, format = 'newline_delimited', columns = $columns, filename = true)"
-        connection.register("names", pa.table({"filename": list(files), "segment": list(files.values())}))
+        connection.executemany("INSERT INTO names VALUES (?, ?)", list(files.items()))
         connection.execute(
-            f"CREATE TABLE events AS SELECT {typed}, coalesce({', '.join(reasons)}) AS reason, names.segment "
-            f"FROM {scan} AS raw JOIN names USING (filename) WHERE raw.batch IS NULL",
+            f"CREATE TABLE events AS SELECT {typed}, coalesce({', '.join(reasons)}) AS reason, raw.filename FROM "
+            "read_json($files, format = 'newline_delimited', columns = $columns, filename = true) AS raw "
+            "WHERE raw.batch IS NULL",
             {"files": list(files), "columns": {**columns, "batch": "JSON"}},
         )
-        connection.unregister("names")
     else:
         declared = ", ".join(f'"{field.name}" {_SQL_TYPES[field.type]}' for field in fields)
-        connection.execute(f"CREATE TABLE events ({declared}, reason VARCHAR, segment VARCHAR)")
+        connection.execute(f"CREATE TABLE events ({declared}, reason VARCHAR, filename VARCHAR)")
 
 
 def _cast(field: Field) -> str:
