@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from canonry import release
-from canonry.cli._shared import console, errors
+from canonry.cli._shared import console, errors, said
 from canonry.storage import open_zones
 
 Assets = Annotated[Path, typer.Option(help="Folder of governed YAML.", envvar="CANONRY_ASSETS")]
@@ -51,10 +51,12 @@ def demo() -> None:
 
     Example: CANONRY_HOME=$PWD/.canonry canonry demo
     """
+    from canonry.demo.dagster_program import DagsterFailed
     from canonry.demo.run import run
 
     prepare_dagster_home()
-    run()
+    with said(DagsterFailed):
+        run()
 
 
 def status() -> None:
