@@ -31,6 +31,7 @@ def build() -> dg.Definitions:
         "partitions_def": DAILY,
         "backfill_policy": RANGE,
         "pool": WAREHOUSE,
+        "dagster_dbt_translator": Translator(),
     }
 
     @dbt_assets(
