@@ -1,0 +1,68 @@
+"""The graph run as a program on a home of its own, as the platform runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.loop_home import DAYS, Start, send_events
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="session")
+def start_loop(tmp_path_factory: pytest.TempPathFactory) -> Start:
+    """Starts the job `loop` over the three days on a home."""
+
+    def start(home: Path) -> subprocess.Popen[bytes]:
+        # A killed run holds its pools until a daemon frees them; there is none here, so each run has its own instance.
+        dagster_home = tmp_path_factory.mktemp("dagster")
+        (dagster_home / "dagster.yaml").write_bytes((ROOT / "dagster_project" / "dagster.yaml").read_bytes())
+        tags = {
+            "dagster/asset_partition_range_start": DAYS[0].isoformat(),
+            "dagster/asset_partition_range_end": DAYS[-1].isoformat(),
+        }
+        command = [sys.executable, "-m", "dagster", "job", "execute", "--job", "loop", "--tags", json.dumps(tags)]
+        return subprocess.Popen(
+            [*command, "-m", "dagster_project.definitions"],
+            cwd=ROOT,
+            env={
+                **{name: value for name, value in os.environ.items() if not name.startswith("CANONRY_")},
+                "CANONRY_HOME": str(home),
+                "DAGSTER_HOME": str(dagster_home),
+                "CANONRY_LAKE": str(home / "lake"),
+                "CANONRY_WAREHOUSE": str(home / "warehouse.duckdb"),
+            },
+            stdout=open(home.with_suffix(".log"), "wb"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def run_loop(start_loop: Start) -> Callable[[Path], None]:
+    """Runs the job to its end; its log is the message where it fails."""
+
+    def run(home: Path) -> None:
+        with start_loop(home) as process:
+            process.wait(timeout=300)
+        assert process.returncode == 0, home.with_suffix(".log").read_text()[-8_000:]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, run_loop: Callable[[Path], None]) -> Iterator[Path]:
+    """A home on which the loop ran once, from beginning to end."""
+    home = tmp_path_factory.mktemp("undisturbed") / "home"
+    send_events(home)
+    run_loop(home)
+    yield home

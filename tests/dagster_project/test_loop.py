@@ -1,0 +1,76 @@
+"""The graph run as the platform runs it: once, twice, without its warehouse, and killed on the way."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from canonry.client import read_table
+from tests.loop_home import Start, lake_digests, mart_rows
+
+KILLS = 10
+
+
+def test_the_loop_counts_what_was_sent_and_publishes_it(undisturbed: Path) -> None:
+    costs = read_table("cost_daily", home=undisturbed).to_pylist()
+    assert sum(row["calls"] for row in costs) == 90
+    assert sum(row["input_tokens"] for row in costs) == 3 * sum(100 + call for call in range(30))
+    quality = read_table("quality_daily", home=undisturbed).to_pylist()
+    assert quality
+
+
+def test_running_a_range_twice_leaves_the_same_bytes_and_marts(
+    undisturbed: Path, tmp_path: Path, run_loop: Callable[[Path], None]
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(undisturbed, home)
+    (home / "warehouse.duckdb").unlink()
+    run_loop(home)
+    assert lake_digests(home) == lake_digests(undisturbed)
+    assert mart_rows(home) == mart_rows(undisturbed)
+
+
+def test_a_run_killed_at_random_moments_and_repeated_ends_as_if_undisturbed(
+    undisturbed: Path, tmp_path: Path, start_loop: Start, run_loop: Callable[[Path], None]
+) -> None:
+    home = tmp_path / "home"
+    # The same segments, and the same price list taken at the same time: what a partition's bytes are a function of.
+    shutil.copytree(undisturbed / "landing", home / "landing")
+    shutil.copytree(undisturbed / "journal" / "prices", home / "journal" / "prices")
+    moments = random.Random(20261124)
+    killed = 0
+    for _ in range(KILLS):
+        process = start_loop(home)
+        time.sleep(moments.uniform(3, 18))
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        killed += process.wait() == -signal.SIGKILL
+    assert killed >= KILLS // 2, "the moments lie after the run's end: nothing was tried"
+    run_loop(home)
+    assert lake_digests(home) == lake_digests(undisturbed)
+    assert mart_rows(home) == mart_rows(undisturbed)
+
+
+def test_definitions_are_valid(tmp_path: Path) -> None:
+    root = Path(__file__).parent.parent.parent
+    found = subprocess.run(
+        ["dagster", "definitions", "validate", "-w", "workspace.yaml"],
+        cwd=root,
+        env={
+            **os.environ,
+            "CANONRY_HOME": str(tmp_path),
+            "DAGSTER_HOME": "",
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 0, found.stderr

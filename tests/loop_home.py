@@ -1,0 +1,71 @@
+"""A home with a few days of events in landing, and what the loop made of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+
+from canonry.collect.landing import LandingWriter
+from canonry.storage import open_zones
+
+DAYS = [dt.date(2026, 11, day) for day in (2, 3, 4)]
+MARTS = ("cost_daily", "latency_hourly", "quality_daily")
+
+Start = Callable[[Path], subprocess.Popen[bytes]]
+
+
+def send_events(home: Path) -> None:
+    """Three days of calls of two products, thumbs a day late among them, and one event without a time."""
+    zones = open_zones(home)
+    for number, day in enumerate(DAYS):
+        now = dt.datetime.combine(day, dt.time(12))
+        writer = LandingWriter(zones.landing, "docs-assistant", clock=lambda now=now: now)
+        calls = [
+            {
+                "inference_id": f"{day}-{call}",
+                "trace_id": f"{day}-{call}",
+                "started_at": (now - dt.timedelta(minutes=call)).isoformat(),
+                "product": f"product-{call % 2}",
+                "team": "docs-experience",
+                "operation": "chat",
+                "provider": "canonry-demo",
+                "response_model": "docs-extractive-1.0",
+                "input_tokens": 100 + call,
+                "output_tokens": 20,
+                "latency_ms": 5.5 + call,
+                "input_messages": [{"role": "user", "content": "Which one?"}],
+                "output_messages": [{"role": "assistant", "content": "This one."}],
+            }
+            for call in range(30)
+        ]
+        writer.append("inferences", [*calls, calls[0], {"inference_id": "without-time"}])
+        about = DAYS[max(number - 1, 0)]
+        thumbs = [
+            {
+                "feedback_id": f"{day}-{call}",
+                "inference_id": f"{about}-{call}",
+                "given_at": now.isoformat(),
+                "origin": "user",
+                "signal": "thumb",
+                "value": 1 if call % 3 else -1,
+            }
+            for call in range(9)
+        ]
+        writer.append("feedback", thumbs)
+
+
+def lake_digests(home: Path) -> dict[str, str]:
+    """Digest of every Parquet file of the lake by path."""
+    files = sorted((home / "lake").rglob("*.parquet"))
+    return {str(path.relative_to(home)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def mart_rows(home: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of every mart, in order."""
+    with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as warehouse:
+        return {mart: warehouse.execute(f"SELECT * FROM {mart} ORDER BY ALL").fetchall() for mart in MARTS}
