@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import dagster as dg
@@ -40,9 +41,10 @@ def build() -> dg.Definitions:
         **common,
     )
     def intermediate(context: dg.AssetExecutionContext, dbt: DbtCliResource, platform: Platform) -> Iterator[Any]:
-        for day in days_of(context):
-            news.done(platform.zones.lake, "outcomes", day)
-        yield from _build(context, dbt)
+        with ExitStack() as notes:
+            for day in days_of(context):
+                notes.enter_context(news.taking(platform.zones.lake, "outcomes", day))
+            yield from _build(context, dbt)
 
     @dbt_assets(select="marts", name="dbt_marts", **common)
     def marts(context: dg.AssetExecutionContext, dbt: DbtCliResource, platform: Platform) -> Iterator[Any]:

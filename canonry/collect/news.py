@@ -33,11 +33,6 @@ def told(lake: Storage, asset: str) -> list[dt.date]:
     return sorted(dt.date.fromisoformat(name) for name in names)
 
 
-def done(lake: Storage, asset: str, day: dt.date) -> None:
-    """Strike a note off at once, for work that is not lost where it breaks off; else see `taking`."""
-    lake.delete(f"{_NEWS}/{asset}/{day.isoformat()}")
-
-
 @contextmanager
 def taking(lake: Storage, asset: str, day: dt.date) -> Iterator[bool]:
     """Whether a day was noted; the note goes only when the work inside is done, so a crash forgets nothing.
