@@ -27,7 +27,8 @@ def build_source(name: str, spec: SourceSpec) -> dg.Definitions:
 
     @dg.asset(key=key, kinds={"jsonl"}, pool=POOL, metadata=governed("sources", name), **common)
     def take(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
-        report = take_files(platform.zones, name, platform.catalog.sources[name], now=platform.now())
+        with platform.alone(POOL, context.log):
+            report = take_files(platform.zones, name, platform.catalog.sources[name], now=platform.now())
         for file, problem in report.problems.items():
             context.log.error("%s: %s", file, problem)
         metadata: dict[str, Any] = {
@@ -81,8 +82,9 @@ def build(catalog: Catalog) -> dg.Definitions:
     )
     def rejected(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
         reasons: dict[str, int] = {}
-        for day in days_of(context):
-            collect_unreadable(platform.zones, day)
+        with platform.alone(POOL, context.log):
+            for day in days_of(context):
+                collect_unreadable(platform.zones, day)
         table = lake.read(platform.zones.lake, "rejected", days_of(context), ["kind", "source", "reason"])
         for row in table.to_pylist():
             reasons[row["reason"]] = reasons.get(row["reason"], 0) + 1
@@ -136,10 +138,11 @@ def _collect(context: dg.AssetExecutionContext, platform: Platform, kind: str) -
     """Collect the run's days, then those of them that a later one restated."""
     days = days_of(context)
     reports: dict[object, DayReport] = {}
-    for day in days:
-        reports[day] = collect_day(platform.zones, kind, day, today=platform.today())
-    for day in set(days) & set(news.told(platform.zones.lake, kind)):
-        reports[day] = collect_day(platform.zones, kind, day, today=platform.today())
+    with platform.alone(POOL, context.log):
+        for day in days:
+            reports[day] = collect_day(platform.zones, kind, day, today=platform.today())
+        for day in set(days) & set(news.told(platform.zones.lake, kind)):
+            reports[day] = collect_day(platform.zones, kind, day, today=platform.today())
     for report in reports.values():
         if report.restated:
             context.log.info("%s: restates %s", report.day, ", ".join(map(str, report.restated)))

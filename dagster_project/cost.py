@@ -1,5 +1,7 @@
 """Cost: the price list is journalled, and every call's tokens become charges."""
 
+from collections import Counter
+
 import dagster as dg
 
 from canonry import lake
@@ -42,15 +44,14 @@ def build(catalog: Catalog) -> dg.Definitions:
         snapshot = price_snapshot(platform.zones, platform.now())
         days = days_of(context)
         made = [charge_day(platform.zones, platform.catalog, day, snapshot) for day in days]
-        unpriced: dict[str, int] = {}
-        for report in made:
-            for model, calls in report.unpriced.items():
-                unpriced[model] = unpriced.get(model, 0) + calls
+        unpriced: Counter[str] = sum((Counter(report.unpriced) for report in made), Counter())
+        unmeasured: Counter[str] = sum((Counter(report.unmeasured) for report in made), Counter())
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": sum(report.rows for report in made),
                 "amount_usd": float(sum(report.amount for report in made)),
                 "unpriced_charges": counts(unpriced),
+                "unmeasured_charges": counts(unmeasured),
                 "preview": preview(lake.read(platform.zones.lake, "charges", days[-1:])),
             }
         )

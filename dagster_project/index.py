@@ -17,11 +17,12 @@ GROUP = "index"
 def build(name: str, spec: IndexSpec, catalog: Catalog) -> dg.Definitions:
     """A canonical index, step by step; a failed gate keeps its candidate and stops the release."""
     encoder = files_of(spec.encoder, catalog.models[spec.encoder])
+    pool = f"index_{name}"
     common: dict[str, Any] = {
         "group_name": GROUP,
         "owners": owners(spec.owner),
         "metadata": governed("indexes", name),
-        "pool": f"index_{name}",
+        "pool": pool,
     }
 
     @dg.asset(
@@ -30,8 +31,9 @@ def build(name: str, spec: IndexSpec, catalog: Catalog) -> dg.Definitions:
         kinds={"parquet"},
         **common,
     )
-    def documents(platform: Platform) -> dg.MaterializeResult:
-        step = story.read_documents(platform.zones, name, platform.catalog.indexes[name])
+    def documents(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        with platform.alone(pool, context.log):
+            step = story.read_documents(platform.zones, name, platform.catalog.indexes[name])
         return dg.MaterializeResult(metadata={"dagster/row_count": step.rows, "sha256": step.sha256})
 
     @dg.asset(
@@ -41,8 +43,9 @@ def build(name: str, spec: IndexSpec, catalog: Catalog) -> dg.Definitions:
         kinds={"parquet"},
         **common,
     )
-    def chunks(platform: Platform) -> dg.MaterializeResult:
-        step = story.cut_documents(platform.zones, name, platform.catalog.indexes[name], encoder)
+    def chunks(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        with platform.alone(pool, context.log):
+            step = story.cut_documents(platform.zones, name, platform.catalog.indexes[name], encoder)
         return dg.MaterializeResult(metadata={"dagster/row_count": step.rows, "sha256": step.sha256})
 
     @dg.asset(
@@ -52,8 +55,9 @@ def build(name: str, spec: IndexSpec, catalog: Catalog) -> dg.Definitions:
         kinds={"parquet", "huggingface"},
         **common,
     )
-    def embeddings(platform: Platform) -> dg.MaterializeResult:
-        made = story.embed_chunks(platform.zones, name, encoder)
+    def embeddings(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        with platform.alone(pool, context.log):
+            made = story.embed_chunks(platform.zones, name, encoder)
         return dg.MaterializeResult(metadata={"embedded": made.embedded, "reused": made.reused})
 
     @dg.asset(
@@ -63,8 +67,9 @@ def build(name: str, spec: IndexSpec, catalog: Catalog) -> dg.Definitions:
         kinds={"faiss"},
         **common,
     )
-    def candidate(platform: Platform) -> dg.MaterializeResult:
-        version = story.build_candidate(platform.zones, name, platform.catalog.indexes[name], encoder)
+    def candidate(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        with platform.alone(pool, context.log):
+            version = story.build_candidate(platform.zones, name, platform.catalog.indexes[name], encoder)
         return dg.MaterializeResult(metadata={"version": version or "no documents yet"})
 
     @dg.asset_check(

@@ -26,8 +26,9 @@ def build(catalog: Catalog) -> dg.Definitions:
     ]
 
     @dg.multi_asset(name="publish_marts", specs=specs, pool=WAREHOUSE)
-    def tables(platform: Platform):  # type: ignore[no-untyped-def]
-        with duckdb.connect(str(platform.zones.warehouse), read_only=True) as warehouse:
+    def tables(context: dg.AssetExecutionContext, platform: Platform):  # type: ignore[no-untyped-def]
+        path = str(platform.zones.warehouse)
+        with platform.alone(WAREHOUSE, context.log), duckdb.connect(path, read_only=True) as warehouse:
             found = {mart: warehouse.execute(f"SELECT * FROM {mart} ORDER BY ALL").to_arrow_table() for mart in MARTS}
         lineage = {"warehouse": platform.zones.warehouse.name}
         for mart, outcome in publish_tables(

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import os
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 from dagster_dbt import DbtCliResource, DbtProject
+from filelock import FileLock, Timeout
 
 from canonry import catalog as catalogs
 from canonry import lake
@@ -33,6 +39,9 @@ RANGE = dg.BackfillPolicy.single_run()
 WAREHOUSE = "warehouse"
 """Pool of everything that opens DuckDB's file: one at a time."""
 
+SECONDS_BETWEEN_WORDS = 30.0
+PATIENCE = 600.0
+
 
 class Platform(dg.ConfigurableResource):
     """The zones and the catalog of a run."""
@@ -50,6 +59,28 @@ class Platform(dg.ConfigurableResource):
     def catalog(self) -> Catalog:
         """What is governed, as the files are now."""
         return catalogs.load(ASSETS)
+
+    @contextmanager
+    def alone(self, pool: str, log: logging.Logger) -> Iterator[None]:
+        """Wait until no other step of a pool works on this machine, and keep others waiting meanwhile.
+
+        Dagster's pools queue whole runs, where a daemon starts them. This holds for runs started by hand, too, and the
+        lock ends with its process: a killed run keeps nobody waiting.
+        """
+        file = self.zones.warehouse.parent / "locks" / f"{pool}.lock"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(file)
+        while not lock.is_locked:
+            try:
+                lock.acquire(timeout=SECONDS_BETWEEN_WORDS)
+            except Timeout:
+                log.info("Waiting for another run that works on %s", pool)
+        try:
+            if pool == WAREHOUSE:
+                _wait_until_closed(self.zones.warehouse, log)
+            yield
+        finally:
+            lock.release()
 
     @staticmethod
     def now() -> dt.datetime:
@@ -89,6 +120,21 @@ def dbt_project() -> DbtProject:
 def dbt_resource() -> DbtCliResource:
     """Runs dbt as a program, on the warehouse of the zones."""
     return DbtCliResource(project_dir=ROOT / "dbt")
+
+
+def _wait_until_closed(warehouse: Path, log: logging.Logger) -> None:
+    """Wait for whoever else has DuckDB's file open: an analyst's shell, or the dbt of a run that was killed."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            duckdb.connect(str(warehouse)).close()
+        except duckdb.IOException as error:
+            if "lock" not in str(error) or time.monotonic() > until:
+                raise
+            log.info("Waiting for the warehouse to be closed: %s", str(error).splitlines()[0])
+            time.sleep(min(SECONDS_BETWEEN_WORDS, 5))
+        else:
+            return
 
 
 def _own(path: Path) -> bool:

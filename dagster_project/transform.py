@@ -44,18 +44,19 @@ def build() -> dg.Definitions:
         with ExitStack() as notes:
             for day in days_of(context):
                 notes.enter_context(news.taking(platform.zones.lake, "outcomes", day))
-            yield from _build(context, dbt)
+            yield from _build(context, dbt, platform)
 
     @dbt_assets(select="marts", name="dbt_marts", **common)
     def marts(context: dg.AssetExecutionContext, dbt: DbtCliResource, platform: Platform) -> Iterator[Any]:
-        yield from _build(context, dbt)
+        yield from _build(context, dbt, platform)
 
     return dg.Definitions(assets=[intermediate, marts])
 
 
-def _build(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+def _build(context: dg.AssetExecutionContext, dbt: DbtCliResource, platform: Platform) -> Iterator[Any]:
     days = days_of(context)
     until = days[-1] + dt.timedelta(days=1)
     arguments = ["build", "--exclude-resource-type", "unit_test"]
     arguments += ["--event-time-start", days[0].isoformat(), "--event-time-end", until.isoformat()]
-    yield from dbt.cli(arguments, context=context).stream()
+    with platform.alone(WAREHOUSE, context.log):
+        yield from dbt.cli(arguments, context=context).stream()

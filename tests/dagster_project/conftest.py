@@ -17,12 +17,12 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture(scope="session")
-def start_loop(tmp_path_factory: pytest.TempPathFactory) -> Start:
+def start_loop() -> Start:
     """Starts the job `loop` over the three days on a home."""
 
     def start(home: Path) -> subprocess.Popen[bytes]:
-        # A killed run holds its pools until a daemon frees them; there is none here, so each run has its own instance.
-        dagster_home = tmp_path_factory.mktemp("dagster")
+        dagster_home = home / "dagster"
+        dagster_home.mkdir(parents=True, exist_ok=True)
         (dagster_home / "dagster.yaml").write_bytes((ROOT / "dagster_project" / "dagster.yaml").read_bytes())
         tags = {
             "dagster/asset_partition_range_start": DAYS[0].isoformat(),

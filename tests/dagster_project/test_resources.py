@@ -1,0 +1,88 @@
+"""Who waits for whom: one step of a pool at a time, whoever started its run and however that ended."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from dagster_project import resources
+from dagster_project.resources import WAREHOUSE, Platform
+
+LOG = logging.getLogger("test")
+
+HOLDER = """
+import logging, sys, time
+from dagster_project.resources import Platform
+with Platform(home=sys.argv[1]).alone("collect", logging.getLogger()):
+    print("holding", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_step_waits_for_another_process_and_goes_on_once_that_one_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(resources, "SECONDS_BETWEEN_WORDS", 0.1)
+    monkeypatch.delenv("CANONRY_WAREHOUSE", raising=False)
+    environment = {name: value for name, value in os.environ.items() if name != "CANONRY_WAREHOUSE"}
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, env=environment) as it:
+        assert it.stdout is not None
+        assert it.stdout.readline() == b"holding\n"
+        threading.Timer(0.5, it.send_signal, [signal.SIGKILL]).start()
+        with caplog.at_level(logging.INFO), Platform(home=str(tmp_path)).alone("collect", LOG):
+            assert it.wait(timeout=10) == -signal.SIGKILL
+    assert "Waiting for another run that works on collect" in caplog.text
+
+
+def test_pools_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    platform = Platform(home=str(tmp_path))
+    with platform.alone("collect", LOG), platform.alone("index_docs", LOG):
+        pass
+
+
+OPENER = """
+import duckdb, sys
+warehouse = duckdb.connect(sys.argv[1])
+print("open", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_a_step_waits_until_the_warehouse_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("CANONRY_WAREHOUSE", str(tmp_path / "warehouse.duckdb"))
+    monkeypatch.setattr(resources, "SECONDS_BETWEEN_WORDS", 0.1)
+    command = [sys.executable, "-c", OPENER, str(tmp_path / "warehouse.duckdb")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as it:
+        assert it.stdout is not None
+        assert it.stdout.readline() == b"open\n"
+        threading.Timer(0.5, it.kill).start()
+        with caplog.at_level(logging.INFO), Platform(home=str(tmp_path)).alone(WAREHOUSE, LOG):
+            duckdb.connect(str(tmp_path / "warehouse.duckdb")).close()
+    assert f"PID {it.pid}" in caplog.text
+
+
+def test_a_warehouse_that_stays_open_is_an_error_that_names_who_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CANONRY_WAREHOUSE", str(tmp_path / "warehouse.duckdb"))
+    monkeypatch.setattr(resources, "PATIENCE", 0.0)
+    command = [sys.executable, "-c", OPENER, str(tmp_path / "warehouse.duckdb")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as it:
+        assert it.stdout is not None
+        assert it.stdout.readline() == b"open\n"
+        with (
+            pytest.raises(duckdb.IOException, match=f"PID {it.pid}"),
+            Platform(home=str(tmp_path)).alone(WAREHOUSE, LOG),
+        ):
+            pass
+        it.kill()
