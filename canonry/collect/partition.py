@@ -14,6 +14,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -141,22 +142,34 @@ def _write_part(
 ) -> dict[str, str]:
     """Write the part's files, keys first and facts last; returns their digests by kind."""
     name = event_type.name
-    digests = {}
-    with tempfile.TemporaryDirectory(prefix="canonry-") as scratch:
-        outputs = {keys.KEYS: Output(Path(scratch, keys.KEYS), keys.SCHEMA, repeats=False)}
-        write_sorted(connection, "keys", ("id_hash", "id"), (outputs[keys.KEYS],))
-        kinds = (CONTENTS, name) if event_type is INFERENCE else (name,)
-        for kind in kinds:
-            outputs[kind] = Output(Path(scratch, kind), lakes.SCHEMAS[kind], repeats=kind != CONTENTS)
-        write_sorted(
-            connection, "events", (event_type.time_field, event_type.id_field), tuple(outputs[kind] for kind in kinds)
-        )
-        for kind, output in outputs.items():
-            path = keys.key_path(name, day, part) if kind == keys.KEYS else f"{lakes.folder(kind, day)}/{part}.parquet"
-            with open(output.file, "rb") as data:
-                digests[kind] = hashlib.file_digest(data, "sha256").hexdigest()
-            lake.put_file(path, output.file)
-    return digests
+    kinds = (CONTENTS, name) if event_type is INFERENCE else (name,)
+    with tempfile.TemporaryDirectory(prefix="canonry-") as scratch, ThreadPoolExecutor(1 + len(kinds)) as pool:
+        key_file = Output(Path(scratch, keys.KEYS), keys.SCHEMA)
+        keys_written = pool.submit(write_sorted, connection.cursor(), "keys", ("id_hash", "id"), (key_file,))
+        files = [_output(Path(scratch, kind), kind) for kind in kinds]
+        write_sorted(connection, "events", (event_type.time_field, event_type.id_field), files)
+        keys_written.result()
+        outputs = [(keys.key_path(name, day, part), key_file)]
+        outputs += [
+            (f"{lakes.folder(kind, day)}/{part}.parquet", file) for kind, file in zip(kinds, files, strict=True)
+        ]
+        found = pool.map(_digest, [each.file for _, each in outputs])
+        for path, each in outputs:
+            lake.put_file(path, each.file)
+        return dict(zip((keys.KEYS, *kinds), found, strict=True))
+
+
+def _output(file: Path, kind: str) -> Output:
+    """A file of a kind; ids, hashes and texts are never worth a dictionary."""
+    schema = lakes.SCHEMAS[kind]
+    unique = ("_id", "_hash", "_at", "_ms", "digest")
+    repeating = () if kind == CONTENTS else tuple(name for name in schema.names if not name.endswith(unique))
+    return Output(file, schema, repeating)
+
+
+def _digest(file: Path) -> str:
+    with open(file, "rb") as data:
+        return hashlib.file_digest(data, "sha256").hexdigest()
 
 
 def _sweep(lake: Storage, event_type: EventType, day: dt.date, parts: Iterable[str]) -> None:

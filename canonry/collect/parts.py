@@ -7,7 +7,7 @@ wide rows are never sorted all at once and a day need not fit in memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -25,15 +25,15 @@ ROWS_PER_GROUP = 1 << 16
 
 @dataclass(frozen=True)
 class Output:
-    """A file to write: its columns and types, and whether values repeat enough to be worth a dictionary."""
+    """A file to write: its columns and types, and those whose values repeat enough to be worth a dictionary."""
 
     file: Path
     schema: pa.Schema
-    repeats: bool = True
+    repeating: tuple[str, ...] = ()
 
 
 def write_sorted(
-    connection: duckdb.DuckDBPyConnection, table: str, order: tuple[str, str], outputs: tuple[Output, ...]
+    connection: duckdb.DuckDBPyConnection, table: str, order: tuple[str, str], outputs: Sequence[Output]
 ) -> None:
     """Write columns of a DuckDB table to files, all in the order of two columns that identify a row together."""
     columns = dict.fromkeys(name for output in outputs for name in (*order, *output.schema.names))
@@ -70,7 +70,7 @@ def _groups(
 
 def _writer(output: Output) -> pq.ParquetWriter:
     return pq.ParquetWriter(
-        output.file, output.schema, compression="zstd", use_dictionary=output.repeats, store_schema=False
+        output.file, output.schema, compression="zstd", use_dictionary=list(output.repeating), store_schema=False
     )
 
 

@@ -6,8 +6,10 @@ Every field is read as text and cast with TRY_CAST, so that one bad value costs 
 from __future__ import annotations
 
 import datetime as dt
+import os
 import tempfile
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,10 +71,13 @@ def load_events(
     read = Read(dict(consumed), [], {})
     with ExitStack() as stack, tempfile.TemporaryDirectory(prefix="canonry-") as scratch:
         files: dict[str, str] = {}
-        for number, segment in enumerate(segments):
-            start = consumed.get(segment.path, 0)
-            local = stack.enter_context(landing.local_copy(segment.path))
-            found = read_committed(local, start)
+        segments = list(segments)
+        starts = [consumed.get(segment.path, 0) for segment in segments]
+        copies = [stack.enter_context(landing.local_copy(segment.path)) for segment in segments]
+        # Checksums leave Python's lock alone.
+        checking = stack.enter_context(ThreadPoolExecutor(os.cpu_count()))
+        checked = checking.map(read_committed, copies, starts)
+        for number, (segment, local, start, found) in enumerate(zip(segments, copies, starts, checked, strict=True)):
             read.consumed[segment.path] = found.end
             if found.torn:
                 read.torn[segment.path] = _bytes(local, found.end, found.end + found.torn)
