@@ -104,4 +104,5 @@ class _Steps:
         console.print(f"[bold]{self.begun}/{self.total} {title}[/bold]")
         started = time.monotonic()
         yield
-        console.print(f"  [dim]{time.monotonic() - started:.0f} s[/dim]")
+        if (seconds := time.monotonic() - started) >= 1:
+            console.print(f"  [dim]{seconds:.0f} s[/dim]")

@@ -6,8 +6,11 @@ One thing is not published, because it holds what people wrote: the quarantine i
 from __future__ import annotations
 
 import re
+import shutil
+import sys
 from collections import Counter, defaultdict
 from decimal import Decimal
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -132,18 +135,27 @@ def _index(console: Console, zones: Zones) -> None:
 
 
 def _where_next(console: Console, zones: Zones) -> None:
+    program = escape(_program())
     console.print(
         "\n[bold]What is simulated[/bold]\n"
         "  Products, users, their questions (made from the documents), dates, thumbs and reviewers; the data says so.\n"
         "  Real: the documents, the index, retrieval, answers, latency, tokens, and what the platform did with them.\n"
         "\n[bold]Where to look next[/bold]\n"
-        "  make ui                             the graph, its checks, each asset's evidence\n"
-        "  canonry status                      zones, days, releases, labels\n"
-        "  canonry releases list               what is published, and its versions\n"
-        f'  canonry index search {INDEX} "merge two tables"\n'
-        f"  {escape(zones.exchange.url)}/label-studio  tasks, and what reviewers answered",
+        "  make ui: the graph, its checks, each asset's evidence\n"
+        f"  {program} status: zones, days, releases, labels\n"
+        f"  {program} releases list: what is published, and its versions\n"
+        f'  {program} index search {INDEX} "merge two tables"\n'
+        f"  {escape(zones.exchange.url)}/label-studio: tasks, and what reviewers answered",
         highlight=False,
     )
+
+
+def _program() -> str:
+    """How the command is called from this shell: by its name, or by its path where the environment is not activated."""
+    if shutil.which("canonry"):
+        return "canonry"
+    path = Path(sys.executable).parent / "canonry"
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _section(console: Console, title: str, table: Table) -> None:
