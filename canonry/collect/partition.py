@@ -23,7 +23,7 @@ import duckdb
 
 from canonry import lake as lakes
 from canonry.collect import copies, keys, news
-from canonry.collect.parts import Output, write_sorted
+from canonry.collect.parts import Output, write_narrow, write_sorted
 from canonry.collect.rejected import DAMAGED, TORN, PiecesOfSegment, sweep_rejected, write_rejected
 from canonry.collect.segments import Segment, segments_of
 from canonry.collect.validate import CollectError, Read, engine, load_events
@@ -143,20 +143,18 @@ def _write_part(
     """Write the part's files, keys first and facts last; returns their digests by kind."""
     name = event_type.name
     kinds = (CONTENTS, name) if event_type is INFERENCE else (name,)
-    with tempfile.TemporaryDirectory(prefix="canonry-") as scratch, ThreadPoolExecutor(1 + len(kinds)) as pool:
+    with tempfile.TemporaryDirectory(prefix="canonry-") as scratch, ThreadPoolExecutor(1) as beside:
         key_file = Output(Path(scratch, keys.KEYS), keys.SCHEMA)
-        keys_written = pool.submit(write_sorted, connection.cursor(), "keys", ("id_hash", "id"), (key_file,))
+        writing_keys = beside.submit(write_narrow, connection.cursor(), "keys", ("id_hash", "id"), key_file)
         files = [_output(Path(scratch, kind), kind) for kind in kinds]
         write_sorted(connection, "events", (event_type.time_field, event_type.id_field), files)
-        keys_written.result()
-        outputs = [(keys.key_path(name, day, part), key_file)]
-        outputs += [
-            (f"{lakes.folder(kind, day)}/{part}.parquet", file) for kind, file in zip(kinds, files, strict=True)
-        ]
-        found = pool.map(_digest, [each.file for _, each in outputs])
-        for path, each in outputs:
-            lake.put_file(path, each.file)
-        return dict(zip((keys.KEYS, *kinds), found, strict=True))
+        writing_keys.result()
+        outputs = {keys.KEYS: key_file, **dict(zip(kinds, files, strict=True))}
+        found = beside.map(_digest, [output.file for output in outputs.values()])
+        for kind, output in outputs.items():
+            path = keys.key_path(name, day, part) if kind == keys.KEYS else f"{lakes.folder(kind, day)}/{part}.parquet"
+            lake.put_file(path, output.file)
+        return dict(zip(outputs, found, strict=True))
 
 
 def _output(file: Path, kind: str) -> Output:

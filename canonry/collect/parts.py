@@ -44,10 +44,22 @@ def write_sorted(
         for condition, values in _groups(connection, table, order):
             query = f"SELECT {selected} FROM {table} WHERE {condition}"
             rows = connection.execute(query, values).to_arrow_table()
-            places = pc.sort_indices(rows, [(name, "ascending") for name in order])
+            rows = rows.take(pc.sort_indices(rows, [(name, "ascending") for name in order]))
             _finish(writing)
-            writing = [pool.submit(_write, *each, rows, places) for each in zip(writers, outputs, strict=True)]
+            writing = [pool.submit(_write, *each, rows) for each in zip(writers, outputs, strict=True)]
         _finish(writing)
+
+
+def write_narrow(connection: duckdb.DuckDBPyConnection, table: str, order: tuple[str, str], output: Output) -> None:
+    """Write columns of a DuckDB table to a file, in the order of two columns that identify a row together.
+
+    Rows are sorted all at once: quicker, where they are narrow and lie in no order.
+    """
+    selected = ", ".join(f'"{name}"' for name in output.schema.names)
+    query = f"SELECT {selected} FROM {table} ORDER BY {', '.join(order)}"
+    with _writer(output) as writer:
+        for batch in connection.execute(query).to_arrow_reader(ROWS_PER_GROUP):
+            writer.write_table(pa.Table.from_batches([batch]).cast(output.schema), row_group_size=ROWS_PER_GROUP)
 
 
 def _groups(
@@ -74,9 +86,9 @@ def _writer(output: Output) -> pq.ParquetWriter:
     )
 
 
-def _write(writer: pq.ParquetWriter, output: Output, rows: pa.Table, places: pa.Array) -> None:
-    sorted_rows = rows.select(output.schema.names).cast(output.schema).take(places).combine_chunks()
-    writer.write_table(sorted_rows, row_group_size=ROWS_PER_GROUP)
+def _write(writer: pq.ParquetWriter, output: Output, rows: pa.Table) -> None:
+    chosen = rows.select(output.schema.names).cast(output.schema).combine_chunks()
+    writer.write_table(chosen, row_group_size=ROWS_PER_GROUP)
 
 
 def _finish(writing: list[Future[None]]) -> None:
