@@ -8,10 +8,10 @@ export CANONRY_HOME
 export CANONRY_DATA ?= $(abspath $(CURDIR)/../shared/data)
 export DAGSTER_HOME ?= $(CANONRY_HOME)/dagster
 
-.PHONY: help demo test check ui bench schemas clean
+.PHONY: help demo test test-system check ui bench schemas clean
 
 help: ## What can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 $(VENV)/.installed: constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -22,7 +22,10 @@ demo: $(VENV)/.installed ## Run the whole loop on the documentation assistant
 	$(BIN)/canonry demo
 
 test: $(VENV)/.installed ## Run the tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/system
+
+test-system: $(VENV)/.installed ## Run the tests on real servers and a browser (Debian's chromium and postgresql)
+	$(BIN)/python -m pytest tests/system
 
 check: $(VENV)/.installed ## Lint, format, types, SQL, walls, catalog: in seconds
 	$(BIN)/ruff check .
