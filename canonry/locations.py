@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -42,6 +43,14 @@ def local_files(location: str) -> list[Path]:
         pattern = str(path.relative_to(path.anchor)) if path.anchor else str(path)
         found = [each for each in anchor.glob(pattern) if each.is_file()]
     return sorted(each for each in found if not each.name.startswith("."))
+
+
+def fingerprint(location: str) -> str:
+    """Changes whenever a file of the location comes, goes or changes; no file is read."""
+    seen = hashlib.sha256()
+    for storage, entry in stored_files(location):
+        seen.update(f"{storage.url}/{entry.path}\0{entry.etag}\0".encode())
+    return seen.hexdigest()
 
 
 def stored_files(location: str) -> Iterator[tuple[Storage, Entry]]:

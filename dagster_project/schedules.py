@@ -1,47 +1,253 @@
-"""When: a sensor asks for the days that have news; jobs name what belongs together."""
+"""When: jobs name what runs together, schedules and sensors ask for it, and ask for nothing where nothing is new.
+
+Whether there is news is read from the zones, never remembered here: a daemon that was away catches up by itself.
+"""
 
 import datetime as dt
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from canonry import lake
 from canonry.catalog import Catalog
-from canonry.collect.news import days_with_news
-from dagster_project.resources import DAILY, Platform
+from canonry.collect.file_drop import waiting_files
+from canonry.collect.news import days_to_collect, days_to_recompute
+from canonry.label.tasks import folder
+from canonry.labels import list_draws
+from canonry.locations import LocationError, expand, fingerprint, stored_files
+from canonry.publish import unpublished
+from dagster_project.resources import DAILY, DAYS_PER_RUN, Platform
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition as Job
+
+FIRST_DAY, LAST_DAY = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+"""Tags of a run over a range of days."""
 
 MINUTES_BEFORE_ASKING_AGAIN = 10
+DAYS_OPEN_TO_DRAWS = 14
+"""A day that is older is not drawn from by itself: a year of old logs must not swamp those who label."""
+
+Requests = list[dg.RunRequest] | dg.SkipReason
 
 
-def build(catalog: Catalog) -> dg.Definitions:
-    """Jobs, and the sensor on landing."""
+@dataclass(frozen=True)
+class Crons:
+    """When schedules tick, UTC."""
+
+    take_files: str = "5 * * * *"
+    collect: str = "10 * * * *"
+    recompute: str = "30 1 * * *"
+    draw_labels: str = "0 6 * * 1-5"
+    pull_labels: str = "35 6-19 * * 1-5"
+    rebuild_indexes: str = "0 3 * * 0"
+
+
+def build(catalog: Catalog, crons: Crons | None = None) -> dg.Definitions:
+    """Jobs, schedules and sensors."""
+    jobs = _jobs(catalog)
+    schedules = _schedules(catalog, jobs, crons or Crons())
+    sensors = [_landing_news(jobs["collect"]), _corpus_changed(jobs["rebuild_indexes"]), _failures()]
+    sensors += [_label_inbox(jobs["pull_labels"])] if catalog.schemes else []
+    return dg.Definitions(jobs=list(jobs.values()), schedules=schedules, sensors=sensors)
+
+
+def _jobs(catalog: Catalog) -> "dict[str, Job]":
+    keys = dg.AssetSelection.assets
+    files = keys(*(["landing", name] for name, each in catalog.sources.items() if each.location))
     indexes = dg.AssetSelection.groups("index")
-    files = dg.AssetSelection.assets(*(["landing", name] for name, each in catalog.sources.items() if each.location))
-    loop = dg.define_asset_job(
-        "loop",
-        selection=dg.AssetSelection.all() - indexes - files,
-        partitions_def=DAILY,
-        description="The loop for a day: collect, label, cost, transform, evaluate, publish.",
-    )
-    rebuild = dg.define_asset_job(
-        "rebuild_indexes", selection=indexes, description="Every canonical index, each behind its gate."
-    )
-    take = dg.define_asset_job("take_files", selection=files, description="Take new files of every file drop.")
+    answers = keys(*(["journal", "annotations", name] for name in catalog.schemes))
+    made_of_answers = keys(["lake", "labels"], *(["published", "gold", name] for name in catalog.schemes))
+    draws = dg.AssetSelection.groups("label") - answers - made_of_answers
+    tables = dg.AssetSelection.groups("cost", "transform", "evaluate", "govern", "publish") | made_of_answers
+    daily = {
+        "loop": (dg.AssetSelection.all() - indexes - files, "The whole loop for some days, as a backfill runs it."),
+        "collect": (dg.AssetSelection.groups("collect") - files, "From landing to the lake."),
+        "recompute": (tables, "Labels, charges, estimates and tables, and their releases."),
+        "draw_labels": (draws, "Draw what people are asked about, and hand it out."),
+    }
+    other = {
+        "take_files": (files, "Take new files of every file drop."),
+        "pull_labels": (answers, "Take in what people answered."),
+        "rebuild_indexes": (indexes, "Every canonical index, each behind its gate."),
+    }
+    made = {
+        name: dg.define_asset_job(name, selection, partitions_def=DAILY, description=description)
+        for name, (selection, description) in daily.items()
+    }
+    return made | {
+        name: dg.define_asset_job(name, selection, description=description)
+        for name, (selection, description) in other.items()
+    }
 
+
+def _schedules(catalog: Catalog, jobs: "dict[str, Job]", crons: Crons) -> list[dg.ScheduleDefinition]:
+    def common(name: str) -> dict[str, Any]:
+        running = dg.DefaultScheduleStatus.RUNNING
+        return {"job": jobs[name], "cron_schedule": getattr(crons, name), "default_status": running, "name": name}
+
+    @dg.schedule(**common("take_files"), description="Every hour, where a file drop has a new file.")
+    def take_files(platform: Platform) -> Requests:
+        waiting = [
+            name
+            for name, spec in platform.catalog.sources.items()
+            if spec.location and any(waiting_files(platform.zones, name, spec))
+        ]
+        return [dg.RunRequest(tags={"canonry/news": ", ".join(waiting)})] if waiting else _nothing("No file waits")
+
+    @dg.schedule(**common("collect"), description="Every hour, the days that the sensor on landing has not asked for.")
+    def collect(platform: Platform) -> Requests:
+        return _by_range(days_to_collect(platform.zones, today=platform.today()), platform.now()) or _nothing(
+            "Nothing landed"
+        )
+
+    @dg.schedule(**common("recompute"), description="Every night, the days whose calls, feedback or labels changed.")
+    def recompute(platform: Platform) -> Requests:
+        days = [day for day in days_to_recompute(platform.zones) if day <= platform.today()]
+        if not days and (names := unpublished(platform.zones, platform.catalog, platform.today())):
+            return _by_range([platform.today()], platform.now(), f"not released yet: {', '.join(names)}")
+        return _by_range(days, platform.now()) or _nothing("No table is out of date, and no prompt or model either")
+
+    @dg.schedule(**common("draw_labels"), description="On weekdays, the days that are over and were not drawn from.")
+    def draw_labels(platform: Platform) -> Requests:
+        return _by_range(_days_to_draw(platform), platform.now()) or _nothing("Every day that is over was drawn from")
+
+    @dg.schedule(**common("pull_labels"), description="On weekdays, every hour, from Label Studio.")
+    def pull_labels(platform: Platform) -> Requests:
+        if not (os.environ.get("LABEL_STUDIO_URL") and os.environ.get("LABEL_STUDIO_API_KEY")):
+            return _nothing("No server is configured: set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
+        return [dg.RunRequest()]
+
+    @dg.schedule(**common("rebuild_indexes"), description="Every week: what did not change is not embedded again.")
+    def rebuild_indexes() -> Requests:
+        return [dg.RunRequest()]
+
+    labeling = [draw_labels, pull_labels] if catalog.schemes else []
+    indexing = [rebuild_indexes] if catalog.indexes else []
+    filed = [take_files] if any(each.location for each in catalog.sources.values()) else []
+    return [*filed, collect, recompute, *labeling, *indexing]
+
+
+def _landing_news(job: "Job") -> dg.SensorDefinition:
     @dg.sensor(
-        job=loop,
+        job=job,
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Asks for the loop on every day that has news, today's included, and again until it has none.",
+        description="Collects every day that has news in landing, today's included, and again until it has none.",
     )
-    def landing_news(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult | dg.SkipReason:
+    def landing_news(platform: Platform) -> dg.SensorResult | dg.SkipReason:
         now = platform.now()
-        news = days_with_news(platform.zones, today=now.date())
         asked = now - dt.timedelta(minutes=now.minute % MINUTES_BEFORE_ASKING_AGAIN)
-        requests = [
-            dg.RunRequest(
-                partition_key=day.isoformat(), run_key=f"{day} {why} {asked:%Y-%m-%dT%H:%M}", tags={"canonry/news": why}
-            )
-            for day, why in news.items()
-        ]
-        return dg.SensorResult(run_requests=requests) if requests else dg.SkipReason("Nothing new has landed")
+        requests = _by_range(days_to_collect(platform.zones, today=now.date()), asked)
+        return dg.SensorResult(run_requests=requests) if requests else _nothing("Nothing new has landed")
 
-    return dg.Definitions(jobs=[loop, rebuild, take], sensors=[landing_news])
+    return landing_news
+
+
+def _corpus_changed(job: "Job") -> dg.SensorDefinition:
+    @dg.sensor(
+        job=job,
+        minimum_interval_seconds=600,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Rebuilds the indexes when a file of one's documents came, went or changed.",
+    )
+    def corpus_changed(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult | dg.SkipReason:
+        locations = []
+        for spec in platform.catalog.indexes.values():
+            try:
+                locations.append(expand(spec.documents.location, {"CANONRY_HOME": platform.zones.home}))
+            except LocationError as error:
+                context.log.info("%s", error)
+        cursor = _seen(locations)
+        if cursor in (_seen([]), context.cursor):
+            return _nothing("No index's documents changed")
+        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=cursor)], cursor=cursor)
+
+    return corpus_changed
+
+
+def _label_inbox(job: "Job") -> dg.SensorDefinition:
+    @dg.sensor(
+        job=job,
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Takes in what people answered as soon as an export lies in the exchange.",
+    )
+    def label_inbox(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult | dg.SkipReason:
+        url = platform.zones.exchange.url
+        cursor = _seen([f"{url}/{folder(name)}/in" for name in platform.catalog.schemes])
+        if cursor in (_seen([]), context.cursor):
+            return _nothing("No export came in")
+        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=cursor)], cursor=cursor)
+
+    return label_inbox
+
+
+def _failures() -> dg.SensorDefinition:
+    @dg.run_failure_sensor(
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Journals every failed run under incidents/, where `canonry status` finds it.",
+    )
+    def failures(context: dg.RunFailureSensorContext, platform: Platform) -> None:
+        run = context.dagster_run
+        entry = {
+            "run_id": run.run_id,
+            "job": run.job_name,
+            "days": [run.tags.get(FIRST_DAY), run.tags.get(LAST_DAY)],
+            "steps": sorted(str(event.step_key) for event in context.get_step_failure_events()),
+            "message": context.failure_event.message,
+        }
+        path = f"incidents/{platform.today()}/{run.run_id}.json"
+        platform.zones.journal.put_if_absent(path, json.dumps(entry, indent=1).encode())
+
+    return failures
+
+
+def _days_to_draw(platform: Platform) -> list[dt.date]:
+    """Days over, lately, from which some scheme has not drawn."""
+    since = platform.today() - dt.timedelta(days=DAYS_OPEN_TO_DRAWS)
+    over = {day for day in lake.days(platform.zones.lake, "inferences") if since <= day < platform.today()}
+    drawn = [
+        {day for version, day in list_draws(platform.zones.journal, name) if version == scheme.version}
+        for name, scheme in platform.catalog.schemes.items()
+    ]
+    return sorted(day for day in over if any(day not in each for each in drawn))
+
+
+def _seen(locations: Sequence[str]) -> str:
+    """What lies at locations now, as a sensor's cursor; those where nothing lies count as absent."""
+    return json.dumps({each: fingerprint(each) for each in locations if any(stored_files(each))}, sort_keys=True)
+
+
+def _by_range(days: Iterable[dt.date], asked: dt.datetime, why: str = "") -> list[dg.RunRequest]:
+    """A run for each stretch of days that follow each other, so that dbt starts once for all of them."""
+    requests = []
+    for first, last in _stretches(sorted(days)):
+        tags = {FIRST_DAY: first.isoformat(), LAST_DAY: last.isoformat()}
+        if why:
+            tags["canonry/news"] = why
+        requests.append(dg.RunRequest(run_key=f"{first} {last} {asked:%Y-%m-%dT%H:%M}", tags=tags))
+    return requests
+
+
+def _stretches(days: Sequence[dt.date]) -> Iterator[tuple[dt.date, dt.date]]:
+    first = None
+    for day in days:
+        if first is None:
+            first = last = day
+        elif day == last + dt.timedelta(days=1) and (day - first).days < DAYS_PER_RUN:
+            last = day
+        else:
+            yield first, last
+            first = last = day
+    if first is not None:
+        yield first, last
+
+
+def _nothing(why: str) -> dg.SkipReason:
+    return dg.SkipReason(why)

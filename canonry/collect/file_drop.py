@@ -23,7 +23,7 @@ from canonry.collect.validate import engine
 from canonry.events import EVENT_TYPES
 from canonry.locations import LocationError, expand, stored_files
 from canonry.progress import track
-from canonry.storage import NotFound, Zones
+from canonry.storage import Entry, NotFound, Storage, Zones
 
 _BATCH_ROWS = 5_000
 
@@ -42,6 +42,39 @@ class DropReport:
     problems: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """A file to take, and where the journal will say that it was taken, or why not."""
+
+    storage: Storage
+    entry: Entry
+    taken: str
+    failed: str
+
+    @property
+    def file(self) -> str:
+        """Its URL."""
+        return f"{self.storage.url}/{self.entry.path}"
+
+
+def waiting_files(zones: Zones, name: str, spec: SourceSpec) -> Iterator[Waiting]:
+    """Files at the source's location that were not taken yet. Raises FileDropError, or LocationError."""
+    try:
+        location = expand(spec.location or "", {"CANONRY_HOME": zones.home})
+    except LocationError:
+        if spec.optional:
+            return
+        raise
+    found = list(stored_files(location))
+    if not found and not spec.optional:
+        raise FileDropError(f"assets/sources/{name}.yaml: location: no file at {location}")
+    for storage, entry in found:
+        taken = f"file_drops/{name}/{_short(f'{storage.url}/{entry.path}')}-{_short(entry.etag)}.json"
+        failed = taken.removesuffix(".json") + f".problem-{_short(spec.model_dump_json())}.json"
+        if not zones.journal.head(taken) and not zones.journal.head(failed):
+            yield Waiting(storage, entry, taken, failed)
+
+
 def take_files(zones: Zones, name: str, spec: SourceSpec, *, now: dt.datetime) -> DropReport:
     """Take every file at the source's location that was not taken yet.
 
@@ -49,34 +82,21 @@ def take_files(zones: Zones, name: str, spec: SourceSpec, *, now: dt.datetime) -
     the same. Raises FileDropError, or LocationError, for what is wrong with the source itself.
     """
     report = DropReport()
-    try:
-        location = expand(spec.location or "", {"CANONRY_HOME": zones.home})
-    except LocationError:
-        if spec.optional:
-            return report
-        raise
-    found = list(stored_files(location))
-    if not found and not spec.optional:
-        raise FileDropError(f"assets/sources/{name}.yaml: location: no file at {location}")
-    for storage, entry in found:
-        file = f"{storage.url}/{entry.path}"
-        taken = f"file_drops/{name}/{_short(file)}-{_short(entry.etag)}.json"
-        failed = taken.removesuffix(".json") + f".problem-{_short(spec.model_dump_json())}.json"
-        if zones.journal.head(taken) or zones.journal.head(failed):
-            continue
+    for waiting in waiting_files(zones, name, spec):
+        storage, entry, file = waiting.storage, waiting.entry, waiting.file
         record: dict[str, object] = {"file": file, "size": entry.size, "taken_at": str(now)}
         try:
             with storage.local_copy(entry.path) as copy:
                 events, unreadable = _take(zones, name, spec, copy, now)
         except (ForeignFileError, NotFound) as error:
             report.problems[file] = str(error)
-            _note(zones, failed, {**record, "problem": str(error)})
+            _note(zones, waiting.failed, {**record, "problem": str(error)})
             continue
         report.files += 1
         report.unreadable += unreadable
         for kind, count in events.items():
             report.events[kind] = report.events.get(kind, 0) + count
-        _note(zones, taken, {**record, "events": events, "unreadable": unreadable})
+        _note(zones, waiting.taken, {**record, "events": events, "unreadable": unreadable})
     return report
 
 

@@ -1,6 +1,7 @@
-"""What is new: days whose landing has grown since they were collected, and days that others have changed.
+"""What is new: days whose landing has grown since they were collected, and days whose tables are no longer right.
 
-Found from listings and manifests alone: no event is read.
+The first are found from listings and manifests alone, without reading an event; the second are noted by what changed
+them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from canonry.events import EVENT_TYPES
 from canonry.storage import Storage, Zones
 
 OUTCOMES = "outcomes"
-"""Asset told of the days whose inferences were given feedback."""
+"""Asset told of the days whose calls, feedback or labels changed since the tables were computed."""
 
 _NEWS = "news"
 _TAKEN = ".taken"
@@ -49,8 +50,8 @@ def taking(lake: Storage, asset: str, day: dt.date) -> Iterator[bool]:
         lake.delete(note + _TAKEN)
 
 
-def days_with_news(zones: Zones, *, today: dt.date) -> dict[dt.date, str]:
-    """Days to collect or recompute and why, in order: landing has grown, the day is over, or another day says so."""
+def days_to_collect(zones: Zones, *, today: dt.date) -> dict[dt.date, str]:
+    """Days to collect and why, in order: landing has grown, the day is over, or another day says so."""
     news: dict[dt.date, str] = {}
     for day, entry in foreign_files(zones.landing):
         if entry.path not in _receipts(zones.lake, day):
@@ -72,10 +73,14 @@ def days_with_news(zones: Zones, *, today: dt.date) -> dict[dt.date, str]:
                 news.setdefault(day, f"{kind}: the day is over")
             elif made_from and present[lakes.folder(kind, day)] - {lakes.MANIFEST, *made_from["files"]}:
                 news.setdefault(day, f"{kind}: a run that broke off left files behind")
-    for asset in (*EVENT_TYPES, OUTCOMES):
-        for day in told(zones.lake, asset):
-            news.setdefault(day, f"{asset} changed by another day")
+        for day in told(zones.lake, kind):
+            news.setdefault(day, f"{kind} changed by another day")
     return dict(sorted(news.items()))
+
+
+def days_to_recompute(zones: Zones) -> list[dt.date]:
+    """Days whose charges, labels, estimates or tables must be computed again, in order."""
+    return told(zones.lake, OUTCOMES)
 
 
 def _receipts(lake: Storage, day: dt.date) -> dict[str, list[int]]:

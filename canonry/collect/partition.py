@@ -102,9 +102,10 @@ def _make(
         rejected = write_rejected(connection, zones, kind, day, part, _pieces(read, over))
         digests = _write_part(connection, zones.lake, event_type, day, part)
         rows = _count(connection, "events")
+        concerned = [day]
         if event_type is FEEDBACK:
-            for other in keys.days_of_inferences(connection, zones.lake, "SELECT inference_id, trace_id FROM events"):
-                news.tell(zones.lake, news.OUTCOMES, other, f"feedback of {day}")
+            concerned = keys.days_of_inferences(connection, zones.lake, "SELECT inference_id, trace_id FROM events")
+    _tell_tables(zones.lake, concerned, f"{kind} of {day}")
     for other in restated:
         news.tell(zones.lake, kind, other, f"{day} has an earlier copy of an id")
     old = before or {"parts": [], "duplicates": 0, "rejected": 0, "rows": 0, "files": {}}
@@ -127,8 +128,15 @@ def _make(
         "segments": {path: [end, sizes.get(path, end)] for path, end in sorted(read.consumed.items())},
     }
     lakes.put_manifest(zones.lake, kind, day, manifest)
+    # Said before, lest a crash forget it, and again, lest tables that were being computed meanwhile have taken it.
+    _tell_tables(zones.lake, concerned, f"{kind} of {day}")
     _sweep(zones.lake, event_type, day, parts)
     return manifest, restated
+
+
+def _tell_tables(lake: Storage, days: Iterable[dt.date], because: str) -> None:
+    for day in days:
+        news.tell(lake, news.OUTCOMES, day, because)
 
 
 def _pieces(read: Read, over: bool) -> list[PiecesOfSegment]:

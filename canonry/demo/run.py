@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from canonry.collect.landing import utc_now
-from canonry.collect.news import days_with_news
+from canonry.collect.news import days_to_collect
 from canonry.demo import reviewers, summary, traffic
 from canonry.demo.assistant import Assistant
 from canonry.demo.dagster_program import execute_job, materialize
@@ -79,7 +79,7 @@ def _is_done(zones: Zones, documents: list[Document]) -> bool:
     if not zones.exchange.head(_DONE) or traffic.pending_days(zones):
         return False
     first, last = COLLECTED
-    news = days_with_news(zones, today=utc_now().date())
+    news = days_to_collect(zones, today=utc_now().date())
     same = json.loads(zones.exchange.read(_DONE)).get("made_from") == _made_from(zones, documents)
     return same and not any(first <= day <= last for day in news)
 

@@ -1,6 +1,6 @@
 """Hands back what is canonical: tables, prompts and models as releases, every move of a channel journalled."""
 
-from canonry.publish.catalog import publish_models, publish_prompts
+from canonry.publish.catalog import publish_models, publish_prompts, unpublished
 from canonry.publish.moves import Outcome, release_and_promote, rollback_and_journal
 from canonry.publish.tables import publish_tables
 
@@ -11,4 +11,5 @@ __all__ = [
     "publish_tables",
     "release_and_promote",
     "rollback_and_journal",
+    "unpublished",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from canonry import lake
 from canonry.collect.landing import LandingWriter
-from canonry.collect.news import days_with_news
+from canonry.collect.news import days_to_collect
 from canonry.collect.partition import collect_day
 from canonry.collect.rejected import collect_unreadable
 from canonry.events import EVENT_TYPES
@@ -49,7 +49,7 @@ def writer(landing: Storage, source: str = "shop", at: dt.datetime = NOON) -> La
 def collect_all(zones: Zones, *, today: dt.date, rounds: int = 20) -> None:
     """Collect whatever has news until nothing has, as the sensor does."""
     for _ in range(rounds):
-        news = days_with_news(zones, today=today)
+        news = days_to_collect(zones, today=today)
         if not news:
             return
         for day in news:
@@ -57,7 +57,7 @@ def collect_all(zones: Zones, *, today: dt.date, rounds: int = 20) -> None:
                 collect_day(zones, kind, day, today=today)
             collect_unreadable(zones, day)
             settle_outcomes(zones, day)
-    raise AssertionError(f"there is always news: {days_with_news(zones, today=today)}")
+    raise AssertionError(f"there is always news: {days_to_collect(zones, today=today)}")
 
 
 def settle_outcomes(zones: Zones, day: dt.date) -> None:

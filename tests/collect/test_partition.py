@@ -13,7 +13,7 @@ import pytest
 
 from canonry import lake
 from canonry.collect import news
-from canonry.collect.news import days_with_news
+from canonry.collect.news import days_to_collect, days_to_recompute
 from canonry.collect.partition import collect_day
 from canonry.collect.rejected import collect_unreadable
 from canonry.collect.segments import list_segments
@@ -69,16 +69,16 @@ def test_within_the_day_each_run_adds_what_came_and_the_end_is_as_if_made_whole(
         assert report.rows == len(ids(hourly, "inferences", DAY)) == number + 3
         assert len(list(hourly.lake.list(f"inferences/day={DAY}"))) == number + 2
         assert not collect_day(hourly, "inferences", DAY, today=DAY).changed
-        assert days_with_news(hourly, today=DAY).keys() == {DAY}  # the unreadable ones
+        assert days_to_collect(hourly, today=DAY).keys() == {DAY}  # the unreadable ones
         collect_unreadable(hourly, DAY)
-        assert days_with_news(hourly, today=DAY) == {}
+        assert days_to_collect(hourly, today=DAY) == {}
     for entry in hourly.landing.list():
         whole.landing.put(entry.path, hourly.landing.read(entry.path))
-    assert days_with_news(hourly, today=AFTER) == {DAY: "inferences: the day is over"}
+    assert days_to_collect(hourly, today=AFTER) == {DAY: "inferences: the day is over"}
     collect_unreadable(whole, DAY)
     for each in (hourly, whole):
         collect_day(each, "inferences", DAY, today=AFTER)
-        assert days_with_news(each, today=AFTER) == {}
+        assert days_to_collect(each, today=AFTER) == {}
     assert contents(hourly.lake) == contents(whole.lake)
     assert len(list(hourly.lake.list(f"contents/day={DAY}"))) == 2
 
@@ -217,7 +217,7 @@ def test_a_month_collected_in_any_order_gives_the_same_lake(month, tmp_path, see
         arriving, waiting = waiting[:share], waiting[share:]
         for path in arriving:
             zones.landing.put(path, month.landing.read(path))
-        news_now = list(days_with_news(zones, today=END if chance.random() < 0.5 else FIRST))
+        news_now = list(days_to_collect(zones, today=END if chance.random() < 0.5 else FIRST))
         chance.shuffle(news_now)
         for day in news_now[: chance.randrange(len(news_now) + 1)]:
             kinds = ["inferences", "feedback"]
@@ -238,7 +238,7 @@ def test_a_segment_that_was_cut_is_refused_and_what_stands_stands(zones: Zones):
         whole = zones.landing.read(segment.path)
         for left in (whole[:-1], whole[: len(whole) // 2], b""):
             zones.landing.put(segment.path, left)
-            assert DAY in days_with_news(zones, today=today)
+            assert DAY in days_to_collect(zones, today=today)
             with pytest.raises(CollectError, match=f"{segment.path}: {len(whole)} bytes were collected before and "):
                 collect_day(zones, "inferences", DAY, today=today)
             assert contents(zones.lake) == before
@@ -282,23 +282,21 @@ def test_a_foreign_file_is_reported_with_its_bytes_and_harms_nothing(zones: Zone
         ("unknown", b"\xff" * 100),
         ("inferences", b""),
     }
-    assert days_with_news(zones, today=AFTER) == {}
+    assert days_to_collect(zones, today=AFTER) == {}
 
 
 def test_feedback_tells_the_day_of_what_it_is_about(zones: Zones):
     for day in range(3):
         land(zones, inference(day, at=NOON + day * ONE_DAY), at=NOON + day * ONE_DAY)
         collect_day(zones, "inferences", DAY + day * ONE_DAY, today=DAY + day * ONE_DAY)
+        assert days_to_recompute(zones) == [DAY + day * ONE_DAY]
+        settle_outcomes(zones, DAY + day * ONE_DAY)
     later = NOON + 5 * ONE_DAY
     by_trace = feedback(8, at=later, inference_id=None, trace_id="trace-0002")
     about_nothing = feedback(9, at=later, inference_id="never-logged")
     land(zones, feedback(0, at=later), by_trace, about_nothing, at=later, kind="feedback")
     collect_day(zones, "feedback", DAY + 5 * ONE_DAY, today=DAY + 5 * ONE_DAY)
-    assert news.told(zones.lake, news.OUTCOMES) == [DAY, DAY + 2 * ONE_DAY]
-    assert days_with_news(zones, today=DAY)[DAY] == "outcomes changed by another day"
-    for day in (DAY, DAY + 2 * ONE_DAY):
-        settle_outcomes(zones, day)
-    assert news.told(zones.lake, news.OUTCOMES) == []
+    assert days_to_recompute(zones) == [DAY, DAY + 2 * ONE_DAY]
 
 
 def test_a_note_outlives_work_that_breaks_off_and_one_told_meanwhile_stays(zones: Zones):

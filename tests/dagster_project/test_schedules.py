@@ -1,0 +1,137 @@
+"""What schedules and sensors ask for: days with news as ranges, and nothing where nothing is new."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from canonry.collect import news
+from canonry.collect.landing import LandingWriter
+from canonry.collect.partition import collect_day
+from canonry.storage import Zones, open_zones
+from dagster_project import definitions, schedules
+from dagster_project.resources import DAYS_PER_RUN, Platform
+
+TODAY = dt.date(2026, 11, 20)
+DAY = dt.timedelta(days=1)
+
+
+class Fixed(Platform):
+    """A platform on which it is always noon of one day."""
+
+    @staticmethod
+    def now() -> dt.datetime:
+        return dt.datetime.combine(TODAY, dt.time(12))
+
+    @staticmethod
+    def today() -> dt.date:
+        return TODAY
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Zones:
+    for name in ("LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY", "CANONRY_WAREHOUSE"):
+        monkeypatch.delenv(name, raising=False)
+    return open_zones(tmp_path)
+
+
+def tick(name: str, zones: Zones, cursor: str | None = None) -> list[dg.RunRequest] | str:
+    """What a schedule or sensor answers: its requests, or why there are none."""
+    repository = definitions.defs.get_repository_def()
+    resources = {"platform": Fixed(home=zones.home)}
+    if repository.has_sensor_def(name):
+        sensor = dg.build_sensor_context(cursor=cursor, resources=resources, repository_def=repository)
+        found = repository.get_sensor_def(name).evaluate_tick(sensor)
+        return found.run_requests or str(found.skip_message)
+    schedule = dg.build_schedule_context(
+        resources=resources, scheduled_execution_time=dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
+    )
+    found = repository.get_schedule_def(name).evaluate_tick(schedule)
+    return list(found.run_requests or ()) or str(found.skip_message)
+
+
+def ranges(requests: list[dg.RunRequest] | str) -> list[tuple[str, str]]:
+    assert not isinstance(requests, str), requests
+    return [(each.tags[schedules.FIRST_DAY], each.tags[schedules.LAST_DAY]) for each in requests]
+
+
+def land(zones: Zones, *days: dt.date) -> None:
+    for day in days:
+        at = dt.datetime.combine(day, dt.time(9))
+        call = {"inference_id": f"call-{day}", "started_at": at.isoformat(), "product": "shop", "team": "sales"}
+        LandingWriter(zones.landing, "shop", clock=lambda at=at: at).append("inferences", [call])
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("landing_news", "Nothing new has landed"),
+        ("collect", "Nothing landed"),
+        ("draw_labels", "Every day that is over was drawn from"),
+        ("pull_labels", "No server is configured: set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY"),
+        ("label_inbox", "No export came in"),
+        ("take_files", "No file waits"),
+        ("corpus_changed", "No index's documents changed"),
+    ],
+)
+def test_an_empty_home_asks_for_nothing_and_says_why(home: Zones, name: str, why: str) -> None:
+    assert tick(name, home) == why
+
+
+@pytest.mark.parametrize("name", ["landing_news", "collect"])
+def test_days_with_news_are_asked_for_as_ranges_todays_included(home: Zones, name: str) -> None:
+    land(home, TODAY - 5 * DAY, TODAY - DAY, TODAY)
+    assert ranges(tick(name, home)) == [("2026-11-15", "2026-11-15"), ("2026-11-19", "2026-11-20")]
+
+
+def test_a_sensor_asks_again_only_after_a_while(home: Zones) -> None:
+    land(home, TODAY)
+    first, second = (tick("landing_news", home) for _ in range(2))
+    assert not isinstance(first, str)
+    assert not isinstance(second, str)
+    assert first[0].run_key == second[0].run_key == "2026-11-20 2026-11-20 2026-11-20T12:00"
+
+
+def test_tables_are_asked_for_on_days_that_were_collected_until_they_are_computed(home: Zones) -> None:
+    land(home, TODAY - DAY)
+    collect_day(home, "inferences", TODAY - DAY, today=TODAY)
+    assert ranges(tick("recompute", home)) == [("2026-11-19", "2026-11-19")]
+    with news.taking(home.lake, news.OUTCOMES, TODAY - DAY):
+        pass
+    (request,) = tick("recompute", home)
+    assert request.tags["canonry/news"].startswith("not released yet: docs-answer, models")
+
+
+def test_labels_are_drawn_from_days_that_are_over_but_not_long(home: Zones) -> None:
+    for day in (TODAY, TODAY - DAY, TODAY - 40 * DAY):
+        land(home, day)
+        collect_day(home, "inferences", day, today=TODAY)
+    assert ranges(tick("draw_labels", home)) == [("2026-11-19", "2026-11-19")]
+
+
+def test_an_export_in_the_inbox_is_asked_for_once(home: Zones) -> None:
+    home.exchange.put("label-studio/groundedness/in/export.json", b"[]")
+    (request,) = tick("label_inbox", home)
+    assert tick("label_inbox", home, cursor=request.run_key) == "No export came in"
+    home.exchange.put("label-studio/groundedness/in/another.json", b"[]")
+    assert not isinstance(tick("label_inbox", home, cursor=request.run_key), str)
+
+
+def test_a_file_in_a_drop_is_asked_for(home: Zones, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "data" / "ragtruth"
+    folder.mkdir(parents=True)
+    (folder / "responses.jsonl.gz").write_bytes(b"")
+    monkeypatch.setenv("CANONRY_DATA", str(tmp_path / "data"))
+    requests = tick("take_files", home)
+    assert not isinstance(requests, str), requests
+    assert "ragtruth" in requests[0].tags["canonry/news"]
+
+
+def test_months_are_cut_into_runs() -> None:
+    days = [TODAY + number * DAY for number in range(70)]
+    found = list(schedules._stretches(days))
+    assert [(last - first).days + 1 for first, last in found] == [DAYS_PER_RUN, DAYS_PER_RUN, 70 - 2 * DAYS_PER_RUN]
+    assert list(schedules._stretches([])) == []
