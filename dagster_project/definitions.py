@@ -8,28 +8,34 @@ from canonry import catalog as catalogs
 from dagster_project import collect, cost, evaluate, govern, index, label, publish, schedules, transform
 from dagster_project.resources import ASSETS, Platform, dbt_resource
 
-catalog = catalogs.load(ASSETS)
 
-defs = dg.Definitions.merge(
-    # products ──log, feedback──▶ collect
-    *(collect.build_source(name, spec) for name, spec in catalog.sources.items()),
-    collect.build(catalog),
-    # ─▶ label
-    *(label.build(name, spec) for name, spec in catalog.schemes.items()),
-    label.build_labels(catalog),
-    # ─▶ cost
-    cost.build(catalog),
-    # ─▶ evaluate, between the two runs of dbt
-    transform.build(),
-    evaluate.build(catalog),
-    # ─▶ index
-    *(index.build(name, spec, catalog) for name, spec in catalog.indexes.items()),
-    # ─▶ publish ──▶ products
-    govern.build(catalog),
-    publish.build(catalog),
-    schedules.build(catalog),
-    dg.Definitions(
-        resources={"platform": Platform(), "dbt": dbt_resource()},
-        executor=dg.in_process_executor,
-    ),
-)
+def build(platform: Platform, timetable: schedules.Timetable) -> dg.Definitions:
+    """Every stage of the loop, from the catalog as its files are now."""
+    catalog = catalogs.load(ASSETS)
+    return dg.Definitions.merge(
+        # products ──log, feedback──▶ collect
+        *(collect.build_source(name, spec) for name, spec in catalog.sources.items()),
+        collect.build(catalog),
+        # ─▶ label
+        *(label.build(name, spec) for name, spec in catalog.schemes.items()),
+        label.build_labels(catalog),
+        # ─▶ cost
+        cost.build(catalog),
+        # ─▶ evaluate, between the two runs of dbt
+        transform.build(),
+        evaluate.build(catalog),
+        # ─▶ index
+        *(index.build(name, spec, catalog) for name, spec in catalog.indexes.items()),
+        # ─▶ publish ──▶ products
+        govern.build(catalog),
+        publish.build(catalog),
+        # and when
+        schedules.build(catalog, timetable),
+        dg.Definitions(
+            resources={"platform": platform, "dbt": dbt_resource()},
+            executor=dg.in_process_executor,
+        ),
+    )
+
+
+defs = build(Platform(), schedules.Timetable())

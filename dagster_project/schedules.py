@@ -36,8 +36,8 @@ Requests = list[dg.RunRequest] | dg.SkipReason
 
 
 @dataclass(frozen=True)
-class Crons:
-    """When schedules tick, UTC."""
+class Timetable:
+    """When schedules tick, as cron in UTC, and how many seconds lie between looks of a sensor."""
 
     take_files: str = "5 * * * *"
     collect: str = "10 * * * *"
@@ -45,14 +45,19 @@ class Crons:
     draw_labels: str = "0 6 * * 1-5"
     pull_labels: str = "35 6-19 * * 1-5"
     rebuild_indexes: str = "0 3 * * 0"
+    landing_news: int = 60
+    label_inbox: int = 60
+    corpus_changed: int = 600
+    failures: int = 30
 
 
-def build(catalog: Catalog, crons: Crons | None = None) -> dg.Definitions:
+def build(catalog: Catalog, timetable: Timetable) -> dg.Definitions:
     """Jobs, schedules and sensors."""
     jobs = _jobs(catalog)
-    schedules = _schedules(catalog, jobs, crons or Crons())
-    sensors = [_landing_news(jobs["collect"]), _corpus_changed(jobs["rebuild_indexes"]), _failures()]
-    sensors += [_label_inbox(jobs["pull_labels"])] if catalog.schemes else []
+    schedules = _schedules(catalog, jobs, timetable)
+    sensors = [_landing_news(jobs["collect"], timetable.landing_news), _failures(timetable.failures)]
+    sensors += [_corpus_changed(jobs["rebuild_indexes"], timetable.corpus_changed)] if catalog.indexes else []
+    sensors += [_label_inbox(jobs["pull_labels"], timetable.label_inbox)] if catalog.schemes else []
     return dg.Definitions(jobs=list(jobs.values()), schedules=schedules, sensors=sensors)
 
 
@@ -85,10 +90,10 @@ def _jobs(catalog: Catalog) -> "dict[str, Job]":
     }
 
 
-def _schedules(catalog: Catalog, jobs: "dict[str, Job]", crons: Crons) -> list[dg.ScheduleDefinition]:
+def _schedules(catalog: Catalog, jobs: "dict[str, Job]", timetable: Timetable) -> list[dg.ScheduleDefinition]:
     def common(name: str) -> dict[str, Any]:
         running = dg.DefaultScheduleStatus.RUNNING
-        return {"job": jobs[name], "cron_schedule": getattr(crons, name), "default_status": running, "name": name}
+        return {"job": jobs[name], "cron_schedule": getattr(timetable, name), "default_status": running, "name": name}
 
     @dg.schedule(**common("take_files"), description="Every hour, where a file drop has a new file.")
     def take_files(platform: Platform) -> Requests:
@@ -132,10 +137,10 @@ def _schedules(catalog: Catalog, jobs: "dict[str, Job]", crons: Crons) -> list[d
     return [*filed, collect, recompute, *labeling, *indexing]
 
 
-def _landing_news(job: "Job") -> dg.SensorDefinition:
+def _landing_news(job: "Job", seconds: int) -> dg.SensorDefinition:
     @dg.sensor(
         job=job,
-        minimum_interval_seconds=60,
+        minimum_interval_seconds=seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Collects every day that has news in landing, today's included, and again until it has none.",
     )
@@ -148,10 +153,10 @@ def _landing_news(job: "Job") -> dg.SensorDefinition:
     return landing_news
 
 
-def _corpus_changed(job: "Job") -> dg.SensorDefinition:
+def _corpus_changed(job: "Job", seconds: int) -> dg.SensorDefinition:
     @dg.sensor(
         job=job,
-        minimum_interval_seconds=600,
+        minimum_interval_seconds=seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Rebuilds the indexes when a file of one's documents came, went or changed.",
     )
@@ -170,10 +175,10 @@ def _corpus_changed(job: "Job") -> dg.SensorDefinition:
     return corpus_changed
 
 
-def _label_inbox(job: "Job") -> dg.SensorDefinition:
+def _label_inbox(job: "Job", seconds: int) -> dg.SensorDefinition:
     @dg.sensor(
         job=job,
-        minimum_interval_seconds=60,
+        minimum_interval_seconds=seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Takes in what people answered as soon as an export lies in the exchange.",
     )
@@ -187,9 +192,9 @@ def _label_inbox(job: "Job") -> dg.SensorDefinition:
     return label_inbox
 
 
-def _failures() -> dg.SensorDefinition:
+def _failures(seconds: int) -> dg.SensorDefinition:
     @dg.run_failure_sensor(
-        minimum_interval_seconds=30,
+        minimum_interval_seconds=seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Journals every failed run under incidents/, where `canonry status` finds it.",
     )
