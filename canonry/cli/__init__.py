@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import typer
 
-from canonry.cli import index, platform, releases
+from canonry.cli import backup, index, platform, releases
 
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
     help="Canonry: the data and feedback platform of a central AI team. Zones lie under CANONRY_HOME (./.canonry).",
 )
+app.command()(backup.backup)
 app.command()(platform.check)
 app.command()(platform.demo)
+app.command()(backup.restore)
 app.command()(platform.status)
 app.command()(platform.ui)
 app.add_typer(index.app, name="index")
