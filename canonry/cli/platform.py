@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -14,6 +15,8 @@ from rich.table import Table
 from canonry import release
 from canonry.cli._shared import console, errors, said
 from canonry.storage import open_zones
+
+_INCIDENTS_SHOWN = 10
 
 Assets = Annotated[Path, typer.Option(help="Folder of governed YAML.", envvar="CANONRY_ASSETS")]
 
@@ -94,6 +97,12 @@ def status() -> None:
         for row in label_progress(zones, scheme):
             table.add_row(scheme, row.product, str(row.drawn), str(row.labeled), str(row.skipped))
     console.print(table if table.row_count else "Nothing is drawn for labeling yet.")
+    table = Table("failed run", "day", "job", "steps")
+    for entry in list(zones.journal.list("incidents"))[-_INCIDENTS_SHOWN:]:
+        incident = json.loads(zones.journal.read(entry.path))
+        day = entry.path.split("/")[1]
+        table.add_row(incident["run_id"], day, incident["job"], ", ".join(incident["steps"]) or "its process died")
+    console.print(table if table.row_count else "No run has failed.")
 
 
 def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:
