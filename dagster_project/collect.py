@@ -10,7 +10,7 @@ from canonry.collect import news
 from canonry.collect.file_drop import take_files
 from canonry.collect.partition import DayReport, collect_day
 from canonry.collect.rejected import collect_unreadable
-from dagster_project.evidence import counts, governed, owners, preview
+from dagster_project.evidence import by_hour, counts, governed, owners, preview
 from dagster_project.resources import DAILY, RANGE, Platform, days_of
 
 GROUP = "collect"
@@ -61,6 +61,8 @@ def build(catalog: Catalog) -> dg.Definitions:
     )
     def collect_inferences(context: dg.AssetExecutionContext, platform: Platform):  # type: ignore[no-untyped-def]
         metadata = _collect(context, platform, "inferences")
+        moments = lake.read(platform.zones.lake, "inferences", days_of(context), ["started_at"])["started_at"]
+        metadata["calls_by_hour"] = by_hour(moments)
         yield dg.MaterializeResult(asset_key=["lake", "inferences"], metadata=metadata)
         yield dg.MaterializeResult(asset_key=["lake", "contents"])
         yield dg.MaterializeResult(asset_key=["lake", "keys"])

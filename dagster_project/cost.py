@@ -7,7 +7,7 @@ import dagster as dg
 from canonry import lake
 from canonry.catalog import Catalog
 from canonry.cost import charge_day, price_snapshot
-from dagster_project.evidence import counts, preview
+from dagster_project.evidence import bars, counts, preview
 from dagster_project.resources import DAILY, RANGE, Platform, days_of
 
 GROUP = "cost"
@@ -44,12 +44,18 @@ def build(catalog: Catalog) -> dg.Definitions:
         snapshot = price_snapshot(platform.zones, platform.now())
         days = days_of(context)
         made = [charge_day(platform.zones, platform.catalog, day, snapshot) for day in days]
+        charged = lake.read(platform.zones.lake, "charges", days, ["token_kind", "amount"])
+        by_kind = {
+            each["token_kind"]: float(each["amount_sum"] or 0)
+            for each in charged.group_by("token_kind").aggregate([("amount", "sum")]).to_pylist()
+        }
         unpriced: Counter[str] = sum((Counter(report.unpriced) for report in made), Counter())
         unmeasured: Counter[str] = sum((Counter(report.unmeasured) for report in made), Counter())
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": sum(report.rows for report in made),
                 "amount_usd": float(sum(report.amount for report in made)),
+                "amount_by_token_kind": bars(by_kind, " USD"),
                 "unpriced_charges": counts(unpriced),
                 "unmeasured_charges": counts(unmeasured),
                 "preview": preview(lake.read(platform.zones.lake, "charges", days[-1:])),

@@ -6,7 +6,7 @@ from canonry import lake
 from canonry.catalog import Catalog, MonitorSpec
 from canonry.evaluate.estimates import estimate_all
 from canonry.evaluate.monitors import check_monitor
-from dagster_project.evidence import governed, owners, preview
+from dagster_project.evidence import governed, intervals, owners, preview
 from dagster_project.resources import DAILY, RANGE, Platform, days_of
 
 GROUP = "evaluate"
@@ -53,7 +53,8 @@ def build(catalog: Catalog) -> dg.Definitions:
         columns = ["slice", "product", "response_model", "value", "interval_low", "interval_high", "labels", "refused"]
         for name in catalog.evals:
             shown = table.filter([value == name for value in table["eval"].to_pylist()])
-            yield dg.MaterializeResult(asset_key=["estimates", name], metadata={"preview": preview(shown, columns)})
+            metadata = {"intervals": intervals(shown.to_pylist()), "preview": preview(shown, columns)}
+            yield dg.MaterializeResult(asset_key=["estimates", name], metadata=metadata)
 
     checks = [_check(name, spec) for name, spec in catalog.monitors.items()]
     return dg.Definitions(assets=[scores, estimate], asset_checks=checks)

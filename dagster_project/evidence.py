@@ -1,23 +1,28 @@
-"""What an asset shows of itself in the UI: previews as tables, counts by name."""
+"""What an asset shows of itself in the UI: previews as tables, small plots, counts by name, its YAML."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dagster_project.resources import ASSETS
 
 PREVIEW_ROWS = 5
+PREVIEW_COLUMNS = 8
+_WIDTH = 40
+_LEVELS = " ▁▂▃▄▅▆▇█"
 _CELL = 60
 
 
 def preview(table: pa.Table, columns: Sequence[str] | None = None) -> dg.MarkdownMetadataValue:
-    """The first rows as a Markdown table; text is cut and escaped."""
-    shown = table.select(columns or table.column_names[:8]).slice(0, PREVIEW_ROWS)
+    """The first rows as a Markdown table, by default of columns that hold anything; text is cut and escaped."""
+    filled = [name for name in table.column_names if table[name].null_count < table.num_rows]
+    shown = table.select(columns or filled[:PREVIEW_COLUMNS]).slice(0, PREVIEW_ROWS)
     header = f"| {' | '.join(shown.column_names)} |\n|{'---|' * shown.num_columns}\n"
     rows = ("| " + " | ".join(_cell(value) for value in row.values()) + " |" for row in shown.to_pylist())
     return dg.MetadataValue.md(header + "\n".join(rows))
@@ -29,10 +34,52 @@ def counts(numbers: Mapping[str, int]) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md("\n".join(f"- {_cell(name)}: {count:,}" for name, count in ordered) or "none")
 
 
+def bars(numbers: Mapping[str, float], unit: str = "") -> dg.MarkdownMetadataValue:
+    """A bar for each name, the largest first."""
+    longest = max(numbers.values(), default=0) or 1
+    ordered = sorted(numbers.items(), key=lambda each: (-each[1], each[0]))
+    return _plot(
+        (name, "█" * max(1, round(_WIDTH * value / longest)), f"{value:,.6g}{unit}") for name, value in ordered if value
+    )
+
+
+def by_hour(moments: pa.ChunkedArray) -> dg.MarkdownMetadataValue:
+    """How many fell into each hour of the day, as a line of 24 columns."""
+    found = pc.value_counts(pc.hour(moments.drop_null())).to_pylist()
+    counts = {each["values"]: each["counts"] for each in found}
+    highest = max(counts.values(), default=0)
+    columns = "".join(_LEVELS[-(-counts.get(hour, 0) * (len(_LEVELS) - 1) // max(highest, 1))] for hour in range(24))
+    scale = " 0     6     12    18    "
+    return _plot([("", f"│{columns}│", f"highest {highest:,} in an hour"), ("", scale, "hour, UTC")])
+
+
+def intervals(rows: Sequence[Mapping[str, Any]]) -> dg.MarkdownMetadataValue:
+    """Each row's `value` between its bounds, drawn to one scale from 0 to the highest bound."""
+    drawn = [row for row in rows if row["value"] is not None]
+    top = max((row["interval_high"] for row in drawn), default=0) or 1
+
+    def line(row: Mapping[str, Any]) -> str:
+        low, at, high = (round(_WIDTH * row[name] / top) for name in ("interval_low", "value", "interval_high"))
+        dashes = [" "] * low + ["─"] * (high - low + 1)
+        dashes[low], dashes[-1], dashes[at] = "├", "┤", "●"
+        return "".join(dashes).ljust(_WIDTH + 1)
+
+    return _plot(
+        (
+            " ".join(str(row[name]) for name in ("product", "response_model") if row[name]) or "all",
+            line(row),
+            f"{row['value']:.1%} [{row['interval_low']:.1%}, {row['interval_high']:.1%}] n={row['labels']}",
+        )
+        for row in drawn
+    )
+
+
 def governed(kind: str, name: str) -> dict[str, Any]:
     """Metadata that leads from an asset to the YAML it is made from."""
-    path = Path(ASSETS, kind, f"{name}.yaml")
-    return {"governed_by": dg.MetadataValue.path(str(path))}
+    path = Path(ASSETS, kind, f"{name}.yaml").absolute()
+    source = dg.LocalFileCodeReference(file_path=str(path), line_number=1, label=f"assets/{kind}/{name}.yaml")
+    references = dg.CodeReferencesMetadataValue(code_references=[source])
+    return {"governed_by": dg.MetadataValue.path(str(path)), "dagster/code_references": references}
 
 
 def owners(owner: str) -> list[str]:
@@ -44,3 +91,16 @@ def _cell(value: Any) -> str:
     text = "" if value is None else str(value)
     text = text if len(text) <= _CELL else text[: _CELL - 1] + "…"
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+def _plot(lines: Iterable[tuple[str, str, str]]) -> dg.MarkdownMetadataValue:
+    """Lines of name, drawing and figure, in columns."""
+    rows = [(_plain(name), drawing, figure) for name, drawing, figure in lines]
+    widest, broadest = (max((len(row[place]) for row in rows), default=0) for place in (0, 1))
+    text = "\n".join(f"{name:{widest}}  {drawing:{broadest}}  {figure}" for name, drawing, figure in rows)
+    return dg.MetadataValue.md(f"```\n{text}\n```" if rows else "nothing to draw")
+
+
+def _plain(name: str) -> str:
+    """A name inside a fence: nothing in it may end the fence."""
+    return name[:_CELL].replace("`", "'").replace("\n", " ")

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -18,9 +18,9 @@ ROOT = Path(__file__).parent.parent.parent
 
 @pytest.fixture(scope="session")
 def start_loop() -> Start:
-    """Starts the job `loop` over the three days on a home."""
+    """Starts the job `loop` over the three days on a home, or with its zones where the environment says."""
 
-    def start(home: Path) -> subprocess.Popen[bytes]:
+    def start(home: Path, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
         dagster_home = home / "dagster"
         dagster_home.mkdir(parents=True, exist_ok=True)
         (dagster_home / "dagster.yaml").write_bytes((ROOT / "dagster_project" / "dagster.yaml").read_bytes())
@@ -38,6 +38,7 @@ def start_loop() -> Start:
                 "DAGSTER_HOME": str(dagster_home),
                 "CANONRY_LAKE": str(home / "lake"),
                 "CANONRY_WAREHOUSE": str(home / "warehouse.duckdb"),
+                **(environment or {}),
             },
             stdout=open(home.with_suffix(".log"), "wb"),
             stderr=subprocess.STDOUT,

@@ -1,0 +1,43 @@
+"""What assets show of themselves reads well, and text from outside cannot leave its place."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pyarrow as pa
+
+from dagster_project.evidence import bars, by_hour, governed, intervals, preview
+
+
+def test_a_preview_leaves_out_empty_columns_and_escapes_text() -> None:
+    table = pa.table({"id": ["a|b"], "nothing": pa.nulls(1), "text": ["<script>\n" + "x" * 100]})
+    header, _, row = preview(table).md_str.splitlines()
+    assert header == "| id | text |"
+    assert row.startswith("| a\\|b | &lt;script> x")
+    assert row.endswith("… |")
+
+
+def test_bars_are_in_proportion_the_largest_first() -> None:
+    _, first, second, _ = bars({"small": 1, "large": 4, "none": 0}, " USD").md_str.splitlines()
+    assert first.split() == ["large", "█" * 40, "4", "USD"]
+    assert second.split() == ["small", "█" * 10, "1", "USD"]
+
+
+def test_calls_by_hour_are_a_column_an_hour() -> None:
+    moments = [dt.datetime(2026, 11, 2, hour) for hour in (0, 0, 23)]
+    line = by_hour(pa.chunked_array([pa.array(moments, pa.timestamp("us"))])).md_str.splitlines()[1]
+    assert line.strip() == "│█" + " " * 22 + "▄│  highest 2 in an hour"
+
+
+def test_intervals_are_drawn_to_one_scale_and_refused_ones_left_out() -> None:
+    row = {"product": "a`b", "response_model": None, "value": 0.25, "interval_low": 0.0, "interval_high": 0.5}
+    refused = {"product": "c", "response_model": None, "value": None, "interval_low": None, "interval_high": None}
+    lines = intervals([{**row, "labels": 7}, {**refused, "labels": 0}]).md_str.splitlines()
+    assert lines[1] == f"a'b  ├{'─' * 19}●{'─' * 19}┤  25.0% [0.0%, 50.0%] n=7"
+    assert len(lines) == 3
+
+
+def test_an_asset_leads_to_its_yaml() -> None:
+    (reference,) = governed("schemes", "groundedness")["dagster/code_references"].code_references
+    assert reference.label == "assets/schemes/groundedness.yaml"
+    assert reference.file_path.endswith("/assets/schemes/groundedness.yaml")
