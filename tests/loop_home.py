@@ -16,7 +16,7 @@ from canonry.storage import open_zones
 DAYS = [dt.date(2026, 11, day) for day in (2, 3, 4)]
 MARTS = ("cost_daily", "latency_hourly", "quality_daily")
 
-Start = Callable[[Path], subprocess.Popen[bytes]]
+Start = Callable[..., subprocess.Popen[bytes]]
 
 
 def send_events(home: Path) -> None:
