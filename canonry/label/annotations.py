@@ -101,7 +101,6 @@ def _annotation(raw: Any, item_id: str, draw_id: str, name: str, scheme: SchemeS
     if not isinstance(cancelled, bool):
         raise _Wrong("was_cancelled", f"expected true or false, found {_shown(cancelled)}")
     created_at = _time(raw, "created_at")
-    meta = raw.get("meta")
     return Annotation(
         # Ids are unique in one Label Studio only; exports may come from several.
         annotation_id=f"{item_id}.{identifier}",
@@ -115,8 +114,16 @@ def _annotation(raw: Any, item_id: str, draw_id: str, name: str, scheme: SchemeS
         result=None if cancelled else _result(_get(raw, "result", list), scheme),
         duration_s=_duration(raw.get("lead_time")),
         cancelled=cancelled,
-        simulated=isinstance(meta, dict) and meta.get("simulated") is True,
+        simulated=_says_simulated(raw),
     )
+
+
+def _says_simulated(raw: dict[str, Any]) -> bool:
+    """Whether an annotation says so, or one of its regions: a server keeps what is said of a region alone."""
+    regions = raw.get("result")
+    parts = [raw, *(regions if isinstance(regions, list) else ())]
+    metas = [part.get("meta") for part in parts if isinstance(part, dict)]
+    return any(isinstance(meta, dict) and meta.get("simulated") is True for meta in metas)
 
 
 def _result(regions: list[Any], scheme: SchemeSpec) -> dict[str, Any]:

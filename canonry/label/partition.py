@@ -11,7 +11,7 @@ import orjson
 import pyarrow as pa
 
 from canonry import lake
-from canonry.label.inbox import journal_folder
+from canonry.label.journal import journal_folder, version_order
 from canonry.labels import Draw, draw_path, stratum_name
 from canonry.storage import Storage, Zones
 
@@ -39,15 +39,15 @@ def write_labels(zones: Zones, day: dt.date) -> LabelsWritten:
         scheme = path.split("/")[-2]
         for version in orjson.loads(zones.journal.read(path))["annotations"]:
             key = (scheme, version["annotation_id"])
-            # Two contents with one time are settled by their bytes, so that the order of reading changes nothing.
-            place = (version["updated_at"], orjson.dumps(version, option=orjson.OPT_SORT_KEYS))
+            place = version_order(version)
             if key not in order or place > order[key]:
                 order[key], latest[key] = place, version
     draws = _Draws(zones.journal, day)
     rows = [_row(latest[key], draws) for key in sorted(latest)]
     made_from = {"annotations": entries, "draws": draws.digests}
     changed = lake.write(zones.lake, "labels", day, pa.Table.from_pylist(rows, lake.SCHEMAS["labels"]), made_from)
-    return LabelsWritten(len(rows), sum(row["cancelled"] for row in rows), changed)
+    skipped = sum(row["cancelled"] and row["deleted_at"] is None for row in rows)
+    return LabelsWritten(len(rows), skipped, changed)
 
 
 class _Draws:

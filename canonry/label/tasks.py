@@ -23,6 +23,8 @@ Labeling "{name}", version {version}, in Label Studio
 5. Export as "JSON" (not "JSON-MIN") and put the file, under a new name, into in/. Export as often as you like: what is
    already known is passed over. Files in in/ are never changed or removed.
 
+Where LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY are set, 1 to 3 and 5 are done by themselves, through the server's API.
+
 What reviewers are told:
 
 {instructions}

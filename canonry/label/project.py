@@ -1,0 +1,107 @@
+"""A scheme's project on the server: found, made, and kept in step while only wording changes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import html
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+from canonry.catalog import SchemeSpec
+from canonry.label import register
+from canonry.label.config import labeling_config
+from canonry.label.register import Project
+from canonry.label.studio import ONCE, LabelStudioError, Missing, errors, server_url
+from canonry.storage import Storage
+
+if TYPE_CHECKING:
+    from label_studio_sdk import LabelStudio
+
+
+def find_project(client: LabelStudio, journal: Storage, name: str, version: int) -> Project | None:
+    """The project of a scheme's version on this server: the recorded one, else one with its title. Else None.
+
+    A recorded project may have been renamed by people; it stays the scheme's.
+    """
+    for project in register.projects(journal, name, version):
+        try:
+            if _get(client, project.project_id)["created_at"] == project.created_at:
+                return project
+        except Missing:
+            continue
+    with errors("listing projects"):
+        titled = [each for each in client.projects.list(page_size=100) if each.title == register.title(name, version)]
+    found = min(titled, key=lambda each: each.id, default=None)
+    return _ours(journal, name, version, found.id, found.created_at) if found else None
+
+
+def keep_project(client: LabelStudio, journal: Storage, name: str, scheme: SchemeSpec) -> Project:
+    """The project of a scheme, made where there is none, with the scheme's page and instructions.
+
+    Raises LabelStudioError where other things would be asked, and answers to the old ones lie in the project: Label
+    Studio itself would let that happen.
+    """
+    wanted = _settings(name, scheme)
+    project = find_project(client, journal, name, scheme.version)
+    if project is None:
+        with errors(f"making the project {register.title(name, scheme.version)!r}"):
+            made = client.projects.create(
+                title=register.title(name, scheme.version),
+                description="Kept in step with the scheme by Canonry. Tasks come and annotations go by themselves.",
+                request_options=ONCE,
+                **wanted,
+            )
+        return _ours(journal, name, scheme.version, made.id, made.created_at)
+    there = _get(client, project.project_id)
+    if all(str(there[field] or "").strip() == str(value).strip() for field, value in wanted.items()):
+        return project
+    if there["total_annotations_number"] and _asked(there["label_config"]) != _asked(wanted["label_config"]):
+        raise LabelStudioError(
+            f"assets/schemes/{name}.yaml: project {project.project_id} has annotations, and its page asks or answers "
+            "otherwise: raise `version` in the file, or put back what was changed; only wording may change"
+        )
+    with errors(f"updating the page of project {project.project_id}"):
+        client.projects.update(project.project_id, request_options=ONCE, **wanted)
+    return project
+
+
+def task_count(client: LabelStudio, project: Project) -> int:
+    """How many tasks a project has, whoever sent them."""
+    return int(_get(client, project.project_id)["task_number"])
+
+
+def page_url(project: Project) -> str:
+    """Where people find the project's tasks."""
+    return f"{server_url()}/projects/{project.project_id}/data"
+
+
+def _settings(name: str, scheme: SchemeSpec) -> dict[str, Any]:
+    # The server shows instructions as HTML.
+    instructions = html.escape(scheme.instructions.strip(), quote=False)
+    return {
+        "label_config": labeling_config(name, scheme),
+        "expert_instruction": instructions,
+        "show_instruction": True,
+    }
+
+
+def _asked(config: str) -> set[tuple[str, str]]:
+    """What a page lets people answer: each control's name with each of its answers."""
+    page = ElementTree.fromstring(config or "<View/>")
+    return {
+        (control.get("name", ""), answer.get("value", ""))
+        for control in page.iter()
+        for answer in control
+        if answer.tag in ("Choice", "Label")
+    }
+
+
+def _get(client: LabelStudio, project_id: int) -> dict[str, Any]:
+    with errors(f"reading project {project_id}"):
+        return client.projects.get(project_id).dict()
+
+
+def _ours(journal: Storage, name: str, version: int, project_id: int, created_at: dt.datetime) -> Project:
+    project = Project(name, version, project_id, created_at)
+    register.record_project(journal, project, server_url() or "")
+    return project

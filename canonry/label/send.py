@@ -1,0 +1,135 @@
+"""Sends tasks to Label Studio, each once: the server notices no second import, so it is asked first what it has."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from canonry.catalog import SchemeSpec
+from canonry.label import register
+from canonry.label.project import keep_project, task_count
+from canonry.label.register import Project
+from canonry.label.studio import ONCE, LabelStudioError, Unanswered, errors, list_tasks, where
+from canonry.label.tasks import tasks_path
+from canonry.labels import draw_name, list_draws, read_draw
+from canonry.progress import track
+from canonry.storage import Zones
+
+if TYPE_CHECKING:
+    from label_studio_sdk import LabelStudio
+
+CHUNK = 500
+"""Tasks a request, at most."""
+
+LOOKS = 6
+SECONDS_BETWEEN_LOOKS = 5.0
+
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What a sending came to."""
+
+    project: Project
+    sent: int
+    """Tasks sent now."""
+    already_there: int
+    """Tasks that were on the server before."""
+    problems: tuple[str, ...]
+    """What others did to the project's tasks: duplicates, strangers, removals. Nothing of it is undone."""
+
+
+def send_tasks(zones: Zones, client: LabelStudio, name: str, scheme: SchemeSpec) -> Sent:
+    """Send every exported task of the scheme's version that the server does not have. One at a time a project.
+
+    A batch is a draw. What is on the server whole is recorded and not asked for again: a task that people removed
+    there stays removed. A sending that was cut off is completed by the next. Raises LabelStudioError.
+    """
+    project = keep_project(client, zones.journal, name, scheme)
+    recorded = register.batches_sent(zones.journal, project)
+    already_there = sum(len(tasks) for tasks in recorded.values())
+    pending = {
+        draw_name(name, version, day): day
+        for version, day in list_draws(zones.journal, name)
+        if version == scheme.version and draw_name(name, version, day) not in recorded
+    }
+    sent = 0
+    for batch_id, day in track(list(pending.items()), f"Send tasks of {name}"):
+        draw = read_draw(zones.journal, name, scheme.version, day)
+        if draw is None or not zones.exchange.head(tasks_path(name, draw)):
+            continue
+        tasks = json.loads(zones.exchange.read(tasks_path(name, draw)))
+        recorded[batch_id], missing = _send_batch(client, project, batch_id, tasks)
+        register.record_batch(zones.journal, project, batch_id, recorded[batch_id])
+        sent += missing
+        already_there += len(tasks) - missing
+    return Sent(project, sent, already_there, _reconcile(client, project, recorded))
+
+
+def _send_batch(
+    client: LabelStudio, project: Project, batch_id: str, tasks: list[dict[str, Any]]
+) -> tuple[dict[str, int], int]:
+    """Task ids by item, and how many were missing."""
+    there = _there(client, project, batch_id)
+    missing = [task for task in tasks if task["data"]["item_id"] not in there]
+    for start in range(0, len(missing), CHUNK):
+        _send_chunk(client, project, batch_id, missing[start : start + CHUNK])
+    if missing:
+        there = _there(client, project, batch_id)
+    lost = [task["data"]["item_id"] for task in tasks if task["data"]["item_id"] not in there]
+    if lost:
+        raise LabelStudioError(f"{batch_id}: Label Studio took all tasks but lacks {len(lost)}, {lost[0]} among them")
+    return {task["data"]["item_id"]: min(there[task["data"]["item_id"]]) for task in tasks}, len(missing)
+
+
+def _send_chunk(client: LabelStudio, project: Project, batch_id: str, chunk: list[dict[str, Any]]) -> None:
+    try:
+        with errors(f"sending {len(chunk)} tasks of {batch_id}"):
+            client.projects.import_tasks(project.project_id, request=chunk, request_options=ONCE)
+    except Unanswered:
+        # It may have taken them, or be about to: sending again now would make second tasks.
+        items = {task["data"]["item_id"] for task in chunk}
+        for _ in range(LOOKS):
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+            if items <= _there(client, project, batch_id).keys():
+                return
+        raise
+
+
+def _there(client: LabelStudio, project: Project, batch_id: str) -> dict[str, list[int]]:
+    """Ids of the tasks that the server has of a batch, by item."""
+    there: dict[str, list[int]] = defaultdict(list)
+    for task in list_tasks(client, project.project_id, [where("data.batch_id", "equal", batch_id)]):
+        if task["data"]["batch_id"] == batch_id:
+            there[task["data"]["item_id"]].append(task["id"])
+    return there
+
+
+def _reconcile(client: LabelStudio, project: Project, recorded: dict[str, dict[str, int]]) -> tuple[str, ...]:
+    """What differs between the record and the project, looked at closely only where the numbers differ."""
+    ours = {item_id for tasks in recorded.values() for item_id in tasks}
+    if task_count(client, project) == len(ours):
+        return ()
+    there = Counter(_item(task) for task in list_tasks(client, project.project_id, []))
+    strangers = sum(count for item_id, count in there.items() if item_id not in ours)
+    doubled = [item_id for item_id, count in there.items() if count > 1 and item_id in ours]
+    removed = [item_id for item_id in ours if item_id not in there]
+    return (
+        *_named(doubled, "have several tasks, which somebody else imported: remove those without annotations"),
+        *_named(removed, "were sent and are not in the project any more: somebody removed their tasks"),
+        *([f"{strangers} tasks were not sent from here: their answers are not taken"] if strangers else ()),
+    )
+
+
+def _named(items: list[str], what: str) -> list[str]:
+    shown = ", ".join(sorted(items)[:_NAMED]) + (", …" if len(items) > _NAMED else "")
+    return [f"{len(items)} items {what} ({shown})"] if items else []
+
+
+def _item(task: dict[str, Any]) -> str:
+    data = task.get("data")
+    return str(data.get("item_id")) if isinstance(data, dict) else ""

@@ -1,0 +1,136 @@
+"""Label Studio without a server: what is configured, looked at and remembered, and how a deletion counts."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import socket
+
+import pytest
+
+from canonry import lake
+from canonry.label.annotations import Annotation, parse_task
+from canonry.label.draws import draw_day
+from canonry.label.inbox import import_annotations
+from canonry.label.journal import journal_versions, journalled
+from canonry.label.partition import write_labels
+from canonry.label.pull import look_since
+from canonry.label.register import (
+    Project,
+    Pull,
+    batches_sent,
+    count_sent,
+    last_pull,
+    projects,
+    record_batch,
+    record_project,
+    record_pull,
+)
+from canonry.label.studio import KEY, URL, LabelStudioError, connect, server_url
+from canonry.label.tasks import export_tasks
+from canonry.labels import consensus
+
+DAY = dt.date(2026, 11, 9)
+NOW = dt.datetime(2026, 11, 10, 1)
+MADE = dt.datetime(2026, 11, 10, 7, 30, 0, 123, tzinfo=dt.UTC)
+PROJECT = Project("groundedness", 1, 5, MADE)
+
+
+@pytest.fixture(autouse=True)
+def unconfigured(monkeypatch):
+    for variable in (URL, KEY):
+        monkeypatch.delenv(variable, raising=False)
+
+
+def test_without_a_server_nothing_is_connected():
+    assert server_url() is None
+    assert connect() is None
+
+
+@pytest.mark.parametrize(("given", "lacking"), [(URL, KEY), (KEY, URL)])
+def test_half_a_configuration_names_what_is_missing_and_shows_no_key(monkeypatch, given, lacking):
+    monkeypatch.setenv(given, "secret")
+    with pytest.raises(LabelStudioError, match=f"{lacking} is not set") as refused:
+        connect()
+    assert "secret" not in str(refused.value)
+
+
+def test_a_server_that_is_down_is_an_error_that_says_what_to_do(monkeypatch):
+    with socket.socket() as taken:  # bound and not listening: nobody else can answer on it
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv(URL, f"http://127.0.0.1:{taken.getsockname()[1]}")
+        monkeypatch.setenv(KEY, "0" * 40)
+        with pytest.raises(LabelStudioError, match="is it running, and is LABEL_STUDIO_URL right"):
+            connect()
+
+
+def test_a_project_made_anew_on_another_server_has_a_record_of_its_own(zones):
+    other = Project("groundedness", 1, 5, MADE + dt.timedelta(microseconds=1))
+    for project in (PROJECT, other):
+        record_project(zones.journal, project, "http://127.0.0.1:8080")
+    record_batch(zones.journal, PROJECT, "groundedness-v1-2026-11-09", {"a": 1, "b": 2})
+    record_batch(zones.journal, other, "groundedness-v1-2026-11-09", {"a": 1})
+    assert projects(zones.journal, "groundedness", 1) == [other, PROJECT]
+    assert projects(zones.journal, "groundedness", 2) == []
+    assert batches_sent(zones.journal, PROJECT) == {"groundedness-v1-2026-11-09": {"a": 1, "b": 2}}
+    assert count_sent(zones.journal, "groundedness") == 1
+
+
+def test_pulls_come_to_what_is_there_and_an_idle_one_leaves_no_note(zones):
+    first = Pull("2026-11-10T08:00:00.000000Z", "2026-11-10", frozenset({"a.1", "b.2"}))
+    second = Pull("2026-11-10T09:00:00.000000Z", "2026-11-10", frozenset({"b.2", "c.3"}))
+    assert last_pull(zones.journal, PROJECT) is None
+    record_pull(zones.journal, PROJECT, None, first, NOW)
+    record_pull(zones.journal, PROJECT, first, second, NOW + dt.timedelta(hours=1))
+    record_pull(zones.journal, PROJECT, second, second, NOW + dt.timedelta(hours=2))
+    assert last_pull(zones.journal, PROJECT) == second
+    assert len(list(zones.journal.list("label_studio"))) == 2
+
+
+def test_a_pull_looks_a_minute_back_and_once_a_day_at_everything():
+    before = Pull("2026-11-10T08:00:30.000001Z", "2026-11-10", frozenset())
+    assert look_since(before, dt.date(2026, 11, 10)) == "2026-11-10T07:59:30.000001Z"
+    assert look_since(before, dt.date(2026, 11, 11)) is None
+    assert look_since(None, dt.date(2026, 11, 10)) is None
+    assert look_since(Pull(None, "2026-11-10", frozenset()), dt.date(2026, 11, 10)) is None
+
+
+def test_a_region_may_say_that_its_annotation_is_simulated(zones, scheme, write_calls, annotate):
+    raw = annotate(1, "grounded")
+    raw["result"][0]["meta"] = {"simulated": True}
+    skipped = {**annotate(2, None), "result": [raw["result"][0]]}
+    (task,) = _tasks(zones, scheme, write_calls, "a")
+    made, passed_over, plain = parse_task(
+        {**task, "annotations": [raw, skipped, annotate(3, "grounded")]}, "groundedness", scheme
+    )
+    assert isinstance(made, Annotation) and made.simulated
+    assert isinstance(passed_over, Annotation) and passed_over.simulated and passed_over.result is None
+    assert isinstance(plain, Annotation) and not plain.simulated
+
+
+def test_a_deleted_annotation_stays_as_a_row_and_has_no_vote(zones, scheme, write_calls, annotate, put_export):
+    (task,) = _tasks(zones, scheme, write_calls, "a")
+    answers = [annotate(1, "grounded", 1), annotate(2, "hallucinated", 2), annotate(3, None, 3)]
+    put_export([{**task, "annotations": answers}])
+    import_annotations(zones, "groundedness", scheme)
+    assert write_labels(zones, DAY).skipped == 1
+    gone = [
+        {**version, "updated_at": "2026-11-10T09:00:00", "deleted_at": "2026-11-10T09:00:00"}
+        for version in journalled(zones.journal, "groundedness", DAY)
+        if not version["annotation_id"].endswith(".1")
+    ]
+    assert journal_versions(zones.journal, "groundedness", DAY, gone) == 2
+    assert journal_versions(zones.journal, "groundedness", DAY, gone) == 0
+    written = write_labels(zones, DAY)
+    assert (written.rows, written.skipped) == (3, 0)
+    labels = lake.read(zones.lake, "labels", [DAY])
+    assert labels["deleted_at"].null_count == 1
+    (label,) = consensus(labels, "groundedness")
+    assert label.votes == {"grounded": 1}
+    assert import_annotations(zones, "groundedness", scheme).new == 0
+
+
+def _tasks(zones, scheme, write_calls, calls):
+    write_calls([{"inference_id": name} for name in calls])
+    export = export_tasks(zones, "groundedness", scheme, draw_day(zones, "groundedness", scheme, DAY, NOW))
+    return [{"id": number, **task} for number, task in enumerate(json.loads(zones.exchange.read(export.path)), start=1)]
