@@ -32,7 +32,10 @@ MINUTES_BEFORE_ASKING_AGAIN = 10
 DAYS_OPEN_TO_DRAWS = 14
 """A day that is older is not drawn from by itself: a year of old logs must not swamp those who label."""
 
+QUEUED = "A run that waits in the queue is about to do it"
+
 Requests = list[dg.RunRequest] | dg.SkipReason
+Tick = dg.ScheduleEvaluationContext
 
 
 @dataclass(frozen=True)
@@ -96,40 +99,43 @@ def _schedules(catalog: Catalog, jobs: "dict[str, Job]", timetable: Timetable) -
         return {"job": jobs[name], "cron_schedule": getattr(timetable, name), "default_status": running, "name": name}
 
     @dg.schedule(**common("take_files"), description="Every hour, where a file drop has a new file.")
-    def take_files(platform: Platform) -> Requests:
+    def take_files(context: Tick, platform: Platform) -> Requests:
         waiting = [
             name
             for name, spec in platform.catalog.sources.items()
             if spec.location and any(waiting_files(platform.zones, name, spec))
         ]
-        return [dg.RunRequest(tags={"canonry/news": ", ".join(waiting)})] if waiting else _nothing("No file waits")
+        return _once(context, "take_files", ", ".join(waiting)) if waiting else dg.SkipReason("No file waits")
 
     @dg.schedule(**common("collect"), description="Every hour, the days that the sensor on landing has not asked for.")
-    def collect(platform: Platform) -> Requests:
-        return _by_range(days_to_collect(platform.zones, today=platform.today()), platform.now()) or _nothing(
-            "Nothing landed"
-        )
+    def collect(context: Tick, platform: Platform) -> Requests:
+        days = days_to_collect(platform.zones, today=platform.today())
+        return _by_range(context, "collect", days, platform.now()) if days else dg.SkipReason("Nothing landed")
 
     @dg.schedule(**common("recompute"), description="Every night, the days whose calls, feedback or labels changed.")
-    def recompute(platform: Platform) -> Requests:
-        days = [day for day in days_to_recompute(platform.zones) if day <= platform.today()]
-        if not days and (names := unpublished(platform.zones, platform.catalog, platform.today())):
-            return _by_range([platform.today()], platform.now(), f"not released yet: {', '.join(names)}")
-        return _by_range(days, platform.now()) or _nothing("No table is out of date, and no prompt or model either")
+    def recompute(context: Tick, platform: Platform) -> Requests:
+        today = platform.today()
+        if days := [day for day in days_to_recompute(platform.zones) if day <= today]:
+            return _by_range(context, "recompute", days, platform.now())
+        if names := unpublished(platform.zones, platform.catalog, today):
+            return _by_range(context, "recompute", [today], platform.now(), f"not released yet: {', '.join(names)}")
+        return dg.SkipReason("No table is out of date, and no prompt or model either")
 
     @dg.schedule(**common("draw_labels"), description="On weekdays, the days that are over and were not drawn from.")
-    def draw_labels(platform: Platform) -> Requests:
-        return _by_range(_days_to_draw(platform), platform.now()) or _nothing("Every day that is over was drawn from")
+    def draw_labels(context: Tick, platform: Platform) -> Requests:
+        if days := _days_to_draw(platform):
+            return _by_range(context, "draw_labels", days, platform.now())
+        return dg.SkipReason("Every day that is over was drawn from")
 
     @dg.schedule(**common("pull_labels"), description="On weekdays, every hour, from Label Studio.")
-    def pull_labels(platform: Platform) -> Requests:
+    def pull_labels(context: Tick) -> Requests:
         if not (os.environ.get("LABEL_STUDIO_URL") and os.environ.get("LABEL_STUDIO_API_KEY")):
-            return _nothing("No server is configured: set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
-        return [dg.RunRequest()]
+            return dg.SkipReason("No server is configured: set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
+        return _once(context, "pull_labels", "")
 
     @dg.schedule(**common("rebuild_indexes"), description="Every week: what did not change is not embedded again.")
-    def rebuild_indexes() -> Requests:
-        return [dg.RunRequest()]
+    def rebuild_indexes(context: Tick) -> Requests:
+        return _once(context, "rebuild_indexes", "")
 
     labeling = [draw_labels, pull_labels] if catalog.schemes else []
     indexing = [rebuild_indexes] if catalog.indexes else []
@@ -144,11 +150,11 @@ def _landing_news(job: "Job", seconds: int) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Collects every day that has news in landing, today's included, and again until it has none.",
     )
-    def landing_news(platform: Platform) -> dg.SensorResult | dg.SkipReason:
+    def landing_news(context: dg.SensorEvaluationContext, platform: Platform) -> Requests:
         now = platform.now()
         asked = now - dt.timedelta(minutes=now.minute % MINUTES_BEFORE_ASKING_AGAIN)
-        requests = _by_range(days_to_collect(platform.zones, today=now.date()), asked)
-        return dg.SensorResult(run_requests=requests) if requests else _nothing("Nothing new has landed")
+        days = days_to_collect(platform.zones, today=now.date())
+        return _by_range(context, "collect", days, asked) if days else dg.SkipReason("Nothing new has landed")
 
     return landing_news
 
@@ -169,7 +175,7 @@ def _corpus_changed(job: "Job", seconds: int) -> dg.SensorDefinition:
                 context.log.info("%s", error)
         cursor = _seen(locations)
         if cursor in (_seen([]), context.cursor):
-            return _nothing("No index's documents changed")
+            return dg.SkipReason("No index's documents changed")
         return dg.SensorResult(run_requests=[dg.RunRequest(run_key=cursor)], cursor=cursor)
 
     return corpus_changed
@@ -186,7 +192,7 @@ def _label_inbox(job: "Job", seconds: int) -> dg.SensorDefinition:
         url = platform.zones.exchange.url
         cursor = _seen([f"{url}/{folder(name)}/in" for name in platform.catalog.schemes])
         if cursor in (_seen([]), context.cursor):
-            return _nothing("No export came in")
+            return dg.SkipReason("No export came in")
         return dg.SensorResult(run_requests=[dg.RunRequest(run_key=cursor)], cursor=cursor)
 
     return label_inbox
@@ -229,15 +235,39 @@ def _seen(locations: Sequence[str]) -> str:
     return json.dumps({each: fingerprint(each) for each in locations if any(stored_files(each))}, sort_keys=True)
 
 
-def _by_range(days: Iterable[dt.date], asked: dt.datetime, why: str = "") -> list[dg.RunRequest]:
-    """A run for each stretch of days that follow each other, so that dbt starts once for all of them."""
+def _by_range(
+    context: Tick | dg.SensorEvaluationContext, job: str, days: Iterable[dt.date], asked: dt.datetime, why: str = ""
+) -> Requests:
+    """A run for each stretch of days that follow each other, so that dbt starts once for all of them.
+
+    Days of a run that still waits in the queue are left out: when it starts, it finds what is new by then.
+    """
+    waiting = {day for run in _queued(context, job) for day in _days_of(run)}
     requests = []
-    for first, last in _stretches(sorted(days)):
+    for first, last in _stretches(sorted(set(days) - waiting)):
         tags = {FIRST_DAY: first.isoformat(), LAST_DAY: last.isoformat()}
         if why:
             tags["canonry/news"] = why
         requests.append(dg.RunRequest(run_key=f"{first} {last} {asked:%Y-%m-%dT%H:%M}", tags=tags))
-    return requests
+    return requests or dg.SkipReason(QUEUED)
+
+
+def _once(context: Tick, job: str, why: str) -> Requests:
+    if _queued(context, job):
+        return dg.SkipReason(QUEUED)
+    return [dg.RunRequest(tags={"canonry/news": why} if why else {})]
+
+
+def _queued(context: Tick | dg.SensorEvaluationContext, job: str) -> Sequence[dg.DagsterRun]:
+    statuses = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED]
+    return context.instance.get_runs(dg.RunsFilter(job_name=job, statuses=statuses))
+
+
+def _days_of(run: dg.DagsterRun) -> list[dt.date]:
+    if FIRST_DAY not in run.tags:
+        return []
+    first, last = (dt.date.fromisoformat(run.tags[tag]) for tag in (FIRST_DAY, LAST_DAY))
+    return [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]
 
 
 def _stretches(days: Sequence[dt.date]) -> Iterator[tuple[dt.date, dt.date]]:
@@ -252,7 +282,3 @@ def _stretches(days: Sequence[dt.date]) -> Iterator[tuple[dt.date, dt.date]]:
             first = last = day
     if first is not None:
         yield first, last
-
-
-def _nothing(why: str) -> dg.SkipReason:
-    return dg.SkipReason(why)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.utils import make_new_run_id
 
 from canonry.collect import news
 from canonry.collect.landing import LandingWriter
@@ -38,16 +39,21 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Zones:
     return open_zones(tmp_path)
 
 
-def tick(name: str, zones: Zones, cursor: str | None = None) -> list[dg.RunRequest] | str:
+def tick(
+    name: str, zones: Zones, cursor: str | None = None, instance: dg.DagsterInstance | None = None
+) -> list[dg.RunRequest] | str:
     """What a schedule or sensor answers: its requests, or why there are none."""
+    if instance is None:
+        with dg.instance_for_test() as instance:
+            return tick(name, zones, cursor, instance)
     repository = definitions.defs.get_repository_def()
     resources = {"platform": Fixed(home=zones.home)}
     if repository.has_sensor_def(name):
-        sensor = dg.build_sensor_context(cursor=cursor, resources=resources, repository_def=repository)
+        sensor = dg.build_sensor_context(instance, cursor, resources=resources, repository_def=repository)
         found = repository.get_sensor_def(name).evaluate_tick(sensor)
         return found.run_requests or str(found.skip_message)
     schedule = dg.build_schedule_context(
-        resources=resources, scheduled_execution_time=dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
+        instance, resources=resources, scheduled_execution_time=dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
     )
     found = repository.get_schedule_def(name).evaluate_tick(schedule)
     return list(found.run_requests or ()) or str(found.skip_message)
@@ -93,6 +99,21 @@ def test_a_sensor_asks_again_only_after_a_while(home: Zones) -> None:
     assert not isinstance(first, str)
     assert not isinstance(second, str)
     assert first[0].run_key == second[0].run_key == "2026-11-20 2026-11-20 2026-11-20T12:00"
+
+
+@pytest.mark.parametrize("name", ["landing_news", "collect"])
+def test_days_that_a_queued_run_is_about_to_collect_are_not_asked_for_again(home: Zones, name: str) -> None:
+    land(home, TODAY - 5 * DAY, TODAY - DAY, TODAY)
+    with dg.instance_for_test() as instance:
+        queue(instance, {schedules.FIRST_DAY: "2026-11-15", schedules.LAST_DAY: "2026-11-19"})
+        assert ranges(tick(name, home, instance=instance)) == [("2026-11-20", "2026-11-20")]
+        queue(instance, {schedules.FIRST_DAY: "2026-11-20", schedules.LAST_DAY: "2026-11-20"})
+        assert tick(name, home, instance=instance) == schedules.QUEUED
+
+
+def queue(instance: dg.DagsterInstance, tags: dict[str, str]) -> None:
+    status = dg.DagsterRunStatus.NOT_STARTED
+    instance.add_run(dg.DagsterRun(job_name="collect", run_id=make_new_run_id(), tags=tags, status=status))
 
 
 def test_tables_are_asked_for_on_days_that_were_collected_until_they_are_computed(home: Zones) -> None:
