@@ -1,6 +1,8 @@
 """Label: each day's draw, its tasks for Label Studio, what reviewers answered, and the gold set they agree on."""
 
 import datetime as dt
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
@@ -13,6 +15,10 @@ from canonry.label.gold import gold_set
 from canonry.label.inbox import import_annotations
 from canonry.label.partition import write_labels
 from canonry.label.progress import label_progress
+from canonry.label.project import page_url
+from canonry.label.pull import NOTHING, pull_annotations
+from canonry.label.send import send_tasks
+from canonry.label.studio import NOT_CONFIGURED, LabelStudioError, connect
 from canonry.label.tasks import export_tasks
 from canonry.labels import list_draws
 from canonry.publish import release_and_promote
@@ -20,6 +26,8 @@ from dagster_project.evidence import governed, owners, preview
 from dagster_project.resources import DAILY, RANGE, Platform, days_of
 
 GROUP = "label"
+POOL = "label_studio"
+"""Of everything that writes to the server: it notices no second import."""
 
 
 def build(name: str, spec: SchemeSpec) -> dg.Definitions:
@@ -65,24 +73,51 @@ def build(name: str, spec: SchemeSpec) -> dg.Definitions:
         return dg.MaterializeResult(metadata={"tasks": sum(each.tasks for each in made), "files": len(made)})
 
     @dg.asset(
-        key=["journal", "annotations", name],
+        key=["label_studio", name, "tasks"],
         deps=[dg.AssetDep(tasks, partition_mapping=dg.AllPartitionMapping())],
-        description="What reviewers answered, as exported from Label Studio, checked against the scheme. "
-        "One entry per version of an annotation.",
+        description="The tasks on the Label Studio server, each once, in a project kept in step with the scheme. "
+        "One task per drawn item.",
+        kinds={"labelstudio"},
+        pool=POOL,
+        **common,
+    )
+    def sent(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        with _server_errors(), platform.alone(POOL, context.log):
+            client = connect()
+            if client is None:
+                context.log.info(NOT_CONFIGURED)
+                return dg.MaterializeResult(metadata={"server": NOT_CONFIGURED})
+            found = send_tasks(platform.zones, client, name, platform.catalog.schemes[name])
+        for problem in found.problems:
+            context.log.warning(problem)
+        counts = {"sent": found.sent, "already_there": found.already_there, "problems": len(found.problems)}
+        return dg.MaterializeResult(metadata={**counts, "project": dg.MetadataValue.url(page_url(found.project))})
+
+    @dg.asset(
+        key=["journal", "annotations", name],
+        deps=[sent],
+        description="What reviewers answered, from exported files and from the Label Studio server, checked against "
+        "the scheme. One entry per version of an annotation.",
         kinds={"json", "labelstudio"},
+        pool=POOL,
         **common,
     )
     def annotations(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
-        found = import_annotations(platform.zones, name, platform.catalog.schemes[name])
-        window = max((each.window_days for each in platform.catalog.evals.values() if each.scheme == name), default=1)
-        for day in found.days if found.new else ():
-            for later in range(window):
-                # A day that is still to come is computed when it has come, though nobody may call on it.
-                asked = day + dt.timedelta(days=later)
-                news.tell(platform.zones.lake, news.OUTCOMES, asked, f"labels of {name}, {day}")
-        for path, problem in found.problems:
-            context.log.warning("%s: %s", path, problem)
-        return dg.MaterializeResult(metadata={"new": found.new, "problems": len(found.problems)})
+        zones, scheme = platform.zones, platform.catalog.schemes[name]
+        with _server_errors(), platform.alone(POOL, context.log):
+            found = import_annotations(zones, name, scheme)
+            _tell(platform, name, found.days)
+            client = connect()
+            pulled = pull_annotations(zones, client, name, scheme, platform.now()) if client else NOTHING
+            _tell(platform, name, pulled.days)
+        problems = [*found.problems, *pulled.problems]
+        for place, problem in problems:
+            context.log.warning("%s: %s", place, problem)
+        metadata: dict[str, Any] = {"new": found.new + pulled.new, "problems": len(problems), "imported": found.new}
+        if client is None:
+            return dg.MaterializeResult(metadata={**metadata, "server": NOT_CONFIGURED})
+        seen = {"pulled": pulled.new, "deleted": pulled.deleted, "tasks_looked_at": pulled.tasks, "swept": pulled.swept}
+        return dg.MaterializeResult(metadata={**metadata, **seen})
 
     @dg.asset(
         key=["published", "gold", name],
@@ -114,7 +149,7 @@ def build(name: str, spec: SchemeSpec) -> dg.Definitions:
             metadata={**totals, "version": outcome.release.version, "items": made.metadata["items"]}
         )
 
-    return dg.Definitions(assets=[draws, tasks, annotations, gold])
+    return dg.Definitions(assets=[draws, tasks, sent, annotations, gold])
 
 
 def build_labels(catalog: Catalog) -> dg.Definitions:
@@ -140,3 +175,22 @@ def build_labels(catalog: Catalog) -> dg.Definitions:
         return dg.MaterializeResult(metadata={**metadata, "skipped": sum(each.skipped for each in made)})
 
     return dg.Definitions(assets=[labels])
+
+
+def _tell(platform: Platform, name: str, days: Iterable[dt.date]) -> None:
+    """Note that every day whose window holds one of these days is to be computed again."""
+    window = max((each.window_days for each in platform.catalog.evals.values() if each.scheme == name), default=1)
+    for day in days:
+        for later in range(window):
+            # A day that is still to come is computed when it has come, though nobody may call on it.
+            asked = day + dt.timedelta(days=later)
+            news.tell(platform.zones.lake, news.OUTCOMES, asked, f"labels of {name}, {day}")
+
+
+@contextmanager
+def _server_errors() -> Iterator[None]:
+    """What the server refused, as a failure that says what to do, without a traceback."""
+    try:
+        yield
+    except LabelStudioError as error:
+        raise dg.Failure(str(error)) from None

@@ -73,12 +73,13 @@ def pull_annotations(
     place = f"{register.title(name, scheme.version)}, project {project.project_id}"
     key = hash_key()
     found: list[Found] = [(place, each) for task in tasks for each in parse_task(task, name, scheme, key)]
-    new, problems = take(zones.journal, name, found, lambda _: json.dumps(tasks).encode())
     seen = {each.annotation_id for _, each in found if isinstance(each, Annotation)}
     present = before.present if before else frozenset()
     items = {task["data"].get("item_id") for task in tasks if isinstance(task["data"], dict)}
     unseen = {each for each in present - seen if since is None or _item(each) in items}
     vanished = {each for each in unseen if _is_gone(client, each)}
+    # The server is asked nothing from here on: what is journalled is also reported.
+    new, problems = take(zones.journal, name, found, lambda _: json.dumps(tasks).encode())
     deleted = _journal_deletions(zones.journal, project, vanished, now)
     after = Pull(
         watermark=_latest(raw, before.watermark if before else None),
