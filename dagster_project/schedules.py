@@ -69,6 +69,7 @@ def _jobs(catalog: Catalog) -> "dict[str, Job]":
     files = keys(*(["landing", name] for name, each in catalog.sources.items() if each.location))
     indexes = dg.AssetSelection.groups("index")
     answers = keys(*(["journal", "annotations", name] for name in catalog.schemes))
+    sent = keys(*(["label_studio", name, "tasks"] for name in catalog.schemes))
     made_of_answers = keys(["lake", "labels"], *(["published", "gold", name] for name in catalog.schemes))
     draws = dg.AssetSelection.groups("label") - answers - made_of_answers
     tables = dg.AssetSelection.groups("cost", "transform", "evaluate", "govern", "publish") | made_of_answers
@@ -80,7 +81,7 @@ def _jobs(catalog: Catalog) -> "dict[str, Job]":
     }
     other = {
         "take_files": (files, "Take new files of every file drop."),
-        "pull_labels": (answers, "Take in what people answered."),
+        "pull_labels": (sent | answers, "Send what Label Studio lacks, and take in what people answered."),
         "rebuild_indexes": (indexes, "Every canonical index, each behind its gate."),
     }
     made = {
