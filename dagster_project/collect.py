@@ -11,7 +11,7 @@ from canonry.collect.file_drop import take_files
 from canonry.collect.partition import DayReport, collect_day
 from canonry.collect.rejected import collect_unreadable
 from dagster_project.evidence import by_hour, counts, governed, owners, preview
-from dagster_project.resources import DAILY, RANGE, Platform, days_of
+from dagster_project.resources import DAILY, HOURLY, RANGE, RETRIES, Platform, days_of
 
 GROUP = "collect"
 OWNERS = ["team:ai_platform"]
@@ -25,7 +25,7 @@ def build_source(name: str, spec: SourceSpec) -> dg.Definitions:
     if spec.type == "push":
         return dg.Definitions(assets=[dg.AssetSpec(key, kinds={"jsonl"}, metadata=governed("sources", name), **common)])
 
-    @dg.asset(key=key, kinds={"jsonl"}, pool=POOL, metadata=governed("sources", name), **common)
+    @dg.asset(key=key, kinds={"jsonl"}, pool=POOL, metadata=governed("sources", name), retry_policy=RETRIES, **common)
     def take(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
         with platform.alone(POOL, context.log):
             report = take_files(platform.zones, name, platform.catalog.sources[name], now=platform.now())
@@ -49,7 +49,7 @@ def build(catalog: Catalog) -> dg.Definitions:
     @dg.multi_asset(
         name="collect_inferences",
         specs=[
-            _spec("inferences", "Calls to a model: facts without text. One row per inference.", landing),
+            _spec("inferences", "Calls to a model: facts without text. One row per inference.", landing, HOURLY),
             _spec("contents", "What was asked, answered and retrieved. One row per inference.", landing),
             _spec(
                 "keys",
@@ -130,9 +130,17 @@ def _event_asset(kind: str, description: str, landing: list[dg.AssetKey]) -> dg.
     return collect_kind
 
 
-def _spec(kind: str, description: str, landing: list[dg.AssetKey]) -> dg.AssetSpec:
+def _spec(
+    kind: str, description: str, landing: list[dg.AssetKey], freshness: dg.FreshnessPolicy | None = None
+) -> dg.AssetSpec:
     return dg.AssetSpec(
-        ["lake", kind], deps=landing, description=description, group_name=GROUP, owners=OWNERS, kinds={"parquet"}
+        ["lake", kind],
+        deps=landing,
+        description=description,
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"parquet"},
+        freshness_policy=freshness,
     )
 
 

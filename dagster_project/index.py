@@ -9,7 +9,7 @@ from canonry.encode import files_of
 from canonry.index import build as story
 from canonry.publish import release_and_promote
 from dagster_project.evidence import governed, owners
-from dagster_project.resources import Platform
+from dagster_project.resources import WEEKLY, Platform
 
 GROUP = "index"
 
@@ -93,6 +93,7 @@ def build(name: str, spec: IndexSpec, catalog: Catalog) -> dg.Definitions:
         deps=[candidate],
         description=f"{spec.description} Open it with canonry.client.open_index({name!r}).",
         kinds={"faiss"},
+        freshness_policy=WEEKLY,
         **common,
     )
     def released(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:

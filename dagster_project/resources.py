@@ -41,6 +41,14 @@ RANGE = dg.BackfillPolicy.multi_run(DAYS_PER_RUN)
 WAREHOUSE = "warehouse"
 """Pool of everything that opens DuckDB's file: one at a time."""
 
+HOURLY = dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(days=1), warn_window=dt.timedelta(hours=6))
+NIGHTLY = dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(days=2), warn_window=dt.timedelta(hours=26))
+WEEKLY = dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(days=15), warn_window=dt.timedelta(days=8))
+"""How old an asset may grow. Nothing runs where nothing is new, so silence from every product shows here, too."""
+
+RETRIES = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+"""For steps that ask another server."""
+
 SECONDS_BETWEEN_WORDS = 30.0
 PATIENCE = 600.0
 
