@@ -78,6 +78,16 @@ def read_gate(lake: Storage, name: str, version: str) -> dict[str, Any] | None:
         return None
 
 
+def judged_candidates(lake: Storage) -> list[dict[str, Any]]:
+    """`index`, `version` and `gate` of every candidate that a gate has judged, by name and version."""
+    found = []
+    for entry in lake.list("candidates/indexes"):
+        match entry.path.split("/"):
+            case [_, _, name, version, "gate.json"]:
+                found.append({"index": name, "version": version, "gate": json.loads(lake.read(entry.path))})
+    return found
+
+
 def _folder(name: str, version: str) -> str:
     return f"candidates/indexes/{name}/{version}"
 

@@ -77,6 +77,12 @@ def journal_last_move(zones: Zones, kind: str, name: str, channel: str = PRODUCT
     return move
 
 
+def journalled_moves(zones: Zones, kind: str, name: str) -> list[Move]:
+    """Every move of a name's channels, the oldest first. Raises ReleaseError naming an entry that is none."""
+    entries = zones.journal.list(f"releases/{kind}/{name}")
+    return [Move.parse(zones.journal.read(entry.path), f"{zones.journal.url}/{entry.path}") for entry in entries]
+
+
 def _journal(zones: Zones, move: Move) -> None:
     moment = move.moved_at.strftime("%Y%m%dT%H%M%S.%fZ")
     folder = f"releases/{move.kind}/{move.name}"

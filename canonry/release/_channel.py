@@ -40,6 +40,11 @@ class Move:
     withdrawn: tuple[Version, ...]
     """What was rolled back from, and is not promoted again unless forced."""
 
+    @staticmethod
+    def parse(data: bytes, where: str) -> Move:
+        """From JSON that anybody may have written. Raises ReleaseError naming the file and the field."""
+        return parse(_MOVE, data, where)
+
     def to_json(self) -> bytes:
         """As it lies in `channels/` and in the journal."""
         return to_json(self, f"{self.kind}/{self.name}: a move")
@@ -176,7 +181,7 @@ def _read(published: Storage, path: str) -> tuple[Move | None, str | None]:
     if entry is None:
         return None, None
     try:
-        move = parse(_MOVE, published.read(path), f"{published.url}/{path}")
+        move = Move.parse(published.read(path), f"{published.url}/{path}")
     except NotFound:
         return None, None
     if channel_path(move.kind, move.name, move.channel) != path:

@@ -1,0 +1,59 @@
+"""The scorecard: one page with cost, latency, quality, labels and indexes, released like everything else.
+
+`published/scorecard/platform/releases/VERSION/index.html` is the release; `published/scorecard/index.html` is a copy of
+the one in production, at a path that stays.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from canonry import release
+from canonry.publish.moves import Outcome, release_and_promote
+from canonry.publish.scorecard.page import render
+from canonry.publish.scorecard.parts import Row
+from canonry.publish.scorecard.read import read_inputs
+from canonry.storage import NotFound, Zones
+
+KIND, NAME, FILE = "scorecard", "platform", "index.html"
+PATH = f"{KIND}/{FILE}"
+"""Where the page in production always lies, under `published`."""
+
+__all__ = ["FILE", "KIND", "NAME", "PATH", "current_page", "publish_scorecard"]
+
+
+def publish_scorecard(zones: Zones, *, labels: Sequence[Row], candidates: Sequence[Row], now: dt.datetime) -> Outcome:
+    """Release the page made of what is published now, and show it at PATH.
+
+    `labels`: rows of label progress; `candidates`: index candidates with their gate. Raises ReleaseError.
+    """
+    inputs = read_inputs(zones, labels=labels, candidates=candidates)
+    days = inputs.days
+    outcome = release_and_promote(
+        zones,
+        KIND,
+        NAME,
+        {FILE: render(inputs)},
+        metadata={
+            "first_day": days[0].isoformat() if days else None,
+            "last_day": days[1].isoformat() if days else None,
+        },
+        lineage={"tables": {name: move.version for name, move in inputs.tables.items() if move}},
+        reason="recomputed",
+        now=now,
+    )
+    current_page(zones)
+    return outcome
+
+
+def current_page(zones: Zones) -> str:
+    """Path or URL of the page in production, its copy at PATH put right where it is another. Raises ReleaseError."""
+    page = release.resolve(zones.published, KIND, NAME).read(FILE)
+    try:
+        shown = zones.published.read(PATH)
+    except NotFound:
+        shown = None
+    if shown != page:
+        zones.published.put(PATH, page)
+    return f"{zones.published.url}/{PATH}"

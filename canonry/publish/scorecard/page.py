@@ -1,0 +1,120 @@
+"""The page: every section, and the HTML around them. The same inputs give the same bytes."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from canonry.publish.scorecard import charts, cost, formats, indexes, labels, latency, quality, rejected
+from canonry.publish.scorecard.parts import Headline, Missing, Model, Panels, Prose, Section, Table
+from canonry.publish.scorecard.read import Inputs
+from canonry.publish.scorecard.versions import Versions
+
+if TYPE_CHECKING:
+    import jinja2
+
+DARK = ("#7db4f0", "#f0a070", "#5cc9ba", "#c8a4f0", "#cfc85a", "#f490b8")
+"""The colours of model versions on a dark ground."""
+GLYPHS = ("●", "◆", "■", "▲", "✚", "▼")
+"""The shapes of the charts' points, as text."""
+
+
+def render(inputs: Inputs) -> bytes:
+    """The page as one file of UTF-8 HTML that needs no network and no script."""
+    versions = Versions(inputs.families, inputs.costs, inputs.latency, inputs.quality)
+    sections = [
+        cost.section(inputs, versions),
+        latency.section(inputs),
+        quality.section(inputs, versions),
+        labels.section(inputs),
+        indexes.section(inputs),
+        rejected.section(inputs),
+    ]
+    environment = _environment()
+    style = environment.get_template("style.css.j2").render(palette=_palette())
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    page = environment.get_template("page.html.j2").render(
+        style=style,
+        style_digest=digest,
+        covers=_covers(inputs),
+        as_of=formats.moment(inputs.as_of) if inputs.as_of else None,
+        simulated=_simulated(inputs),
+        headlines=_headlines(inputs, sections),
+        findings=[finding for each in sorted(sections, key=_weight) for finding in each.findings],
+        sections=sections,
+        tables=[(name, move.version, formats.moment(move.moved_at)) for name, move in inputs.tables.items() if move],
+    )
+    return page.encode()
+
+
+def _weight(section: Section) -> int:
+    """What is said first: quality, since it is what nobody sees without the page."""
+    return 0 if section.id == "quality" else 1
+
+
+def _covers(inputs: Inputs) -> str | None:
+    return formats.days(*inputs.days) if inputs.days else None
+
+
+def _headlines(inputs: Inputs, sections: list[Section]) -> list[tuple[str, Headline]]:
+    found: list[tuple[str, Headline | None]] = []
+    if inputs.days:
+        found.append(("cost", cost.calls_headline(inputs.costs, inputs.days[1])))
+    for section in sections:
+        found.append((section.id, section.headline))
+        if section.id == "latency" and inputs.costs:
+            found.append((section.id, latency.failed_headline(inputs.costs)))
+    return [(at, headline) for at, headline in found if headline]
+
+
+def _simulated(inputs: Inputs) -> list[str]:
+    """What is simulated, a sentence each; empty where nothing says that it is."""
+    products: dict[tuple[str, ...], list[str]] = {}
+    for product, fields in inputs.simulated.items():
+        products.setdefault(fields, []).append(product)
+    said = [
+        f"Calls of {formats.words(names)}: a program made up their {formats.words(fields)}."
+        for fields, names in products.items()
+    ]
+    if any(row["simulated"] for row in inputs.quality if row["eval"] is not None):
+        said.append("Labels: a program played the reviewers.")
+    if any(row["simulated"] for row in inputs.quality if row["eval"] is None):
+        said.append("Feedback: a program played the users.")
+    return said
+
+
+def _palette() -> list[tuple[str, str]]:
+    return list(zip(charts.SERIES, DARK, strict=True))
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    import jinja2
+    from markupsafe import Markup
+
+    def load(name: str) -> str:
+        return files("canonry.publish.scorecard").joinpath(name).read_text(encoding="utf-8")
+
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(load),
+        autoescape=lambda name: name is not None and name.endswith(".html.j2"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["drawing"] = Markup
+    environment.globals.update(chart=charts, glyph=_glyph)
+    kinds: dict[str, Any] = {"model": Model, "table": Table, "panels": Panels, "prose": Prose, "missing": Missing}
+    environment.tests.update({name: _is(kind) for name, kind in kinds.items()})
+    return environment
+
+
+def _glyph(model: Model) -> str:
+    return GLYPHS[model.place] if model.place < len(GLYPHS) else "●"
+
+
+def _is(kind: type) -> Any:
+    return lambda value: isinstance(value, kind)

@@ -1,0 +1,237 @@
+"""Quality: what labels let us estimate, each figure with its interval and counts, and what people said, counted."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+
+from canonry.publish.scorecard import charts, formats
+from canonry.publish.scorecard.charts import Interval
+from canonry.publish.scorecard.parts import Block, Cell, Headline, Panel, Panels, Prose, Row, Section, Table
+from canonry.publish.scorecard.read import Inputs
+from canonry.publish.scorecard.rows import by_name, grouped, missing
+from canonry.publish.scorecard.versions import Versions
+
+RECENT = dt.timedelta(days=28)
+"""A figure stands for the window with most labels among those that end so shortly before the page's last day."""
+
+_LEAD = (
+    "Estimates from labels: people looked at a random draw of answers, and each figure says what share of all answers "
+    "they would give that label, with the interval that the draw supports. The wider the interval, the less is known."
+)
+_MODEL, _BOTH = "response_model", "product,response_model"
+
+
+def section(inputs: Inputs, versions: Versions) -> Section:
+    """Estimates by model version and product, and the feedback of users."""
+    if not inputs.quality or inputs.days is None:
+        return Section("quality", "Quality", _LEAD, [missing("quality_daily")])
+    first, last = inputs.days
+    in_range = [row for row in inputs.quality if row["window_start"] <= last and first <= row["day"] <= last]
+    estimates = [row for row in in_range if row["eval"] is not None]
+    blocks: list[Block] = []
+    findings: list[str] = []
+    for rows in by_name(estimates, "eval").values():
+        blocks += _of_eval(rows, versions, inputs.days)
+        findings += _findings(best(rows, _MODEL, last), versions)
+    if not estimates:
+        blocks.append(Prose("No estimate has been made yet: nothing was drawn for labeling, or no eval is governed."))
+    blocks.append(_feedback([row for row in in_range if row["eval"] is None], versions))
+    return Section("quality", "Quality", _LEAD, blocks, _headline(estimates, versions, last), tuple(findings))
+
+
+def best(rows: Sequence[Row], slice_name: str, last: dt.date) -> list[Row]:
+    """Of each slice the recent window with most labels, the latest of those; known ones before refused ones."""
+    recent = [row for row in rows if row["slice"] == slice_name and row["day"] > last - RECENT]
+    slices = grouped(recent, lambda row: (row["team"], row["product"], row["feature"], row["response_model"]))
+    return [
+        max(each, key=lambda row: (row["value"] is not None, row["labels"], row["day"])) for each in slices.values()
+    ]
+
+
+def _of_eval(rows: Sequence[Row], versions: Versions, days: charts.Days) -> list[Block]:
+    last = days[1]
+    metric = rows[0]["metric"].replace("_", " ").capitalize()
+    by_model = _in_order(best(rows, _MODEL, last), versions)
+    by_both = _in_order(best(rows, _BOTH, last), versions)
+    overall = best(rows, "all", last)
+    top = charts.round_top([row["interval_high"] for row in by_model + by_both + overall if row["value"] is not None])
+    groups: list[tuple[str | None, list[Interval]]] = [
+        (None, [_interval(row, versions) for row in [*overall, *by_model]])
+    ]
+    of_product = [
+        (product, [_interval(row, versions) for row in each]) for product, each in by_name(by_both, "product").items()
+    ]
+    panels = [
+        Panel(title, charts.forest(each, top=top, says=f"{metric} {title.lower()}: {_said(shown)}"))
+        for title, each, shown in (
+            ("By model version", groups, [*overall, *by_model]),
+            ("By product and model version", of_product, by_both),
+        )
+        if shown
+    ]
+    confidence = formats.words(sorted({f"{row['confidence']:.0%}" for row in rows}))
+    caption = (
+        f"Point and {confidence} interval; n is the number of labels. Of each, the week with most labels in the last "
+        f"four weeks. {_simulated(rows)}"
+    )
+    blocks: list[Block] = [Panels(metric, caption.strip(), panels)] if panels else []
+    return [
+        *blocks,
+        _table(f"{metric}, in figures", [*overall, *by_model, *by_both], versions),
+        *_over_days(metric, rows, versions, days),
+        _how(f"{metric}: what each figure is about, and how its interval was made", [*overall, *by_model, *by_both]),
+    ]
+
+
+def _over_days(metric: str, rows: Sequence[Row], versions: Versions, days: charts.Days) -> list[Block]:
+    of_model = grouped(
+        [row for row in rows if row["slice"] == _MODEL and row["value"] is not None], lambda row: row["response_model"]
+    )
+    if not of_model:
+        return []
+    top = charts.round_top([row["interval_high"] for each in of_model.values() for row in each])
+    panels: list[Panel] = []
+    table: list[tuple[Cell, ...]] = []
+    for name in sorted(of_model, key=lambda name: versions[name].place):
+        each = sorted(of_model[name], key=lambda row: row["day"])
+        says = f"{metric} of {formats.named(name)} by day, the last: {_said(each[-1:])}"
+        values = [(row["day"], row["value"], row["interval_low"], row["interval_high"]) for row in each]
+        panels.append(
+            Panel(versions[name], charts.intervals_over_days(versions[name], values, days, top=top, says=says))
+        )
+        table += [(formats.day(row["day"]), versions[name], *_figures(row)) for row in reversed(each)]
+    caption = (
+        f"Each point is the {(rows[0]['window_end'] - rows[0]['window_start']).days + 1} days that end there, so "
+        "neighbours share labels; one scale in each panel."
+    )
+    columns = ("window ends", "model version", "rate", "interval", "labels of drawn", "answers")
+    return [
+        Panels(f"{metric} over time", caption, panels),
+        Table(f"{metric} by model version and day", columns, table, numbers_from=2, folded=True),
+    ]
+
+
+def _table(caption: str, rows: Sequence[Row], versions: Versions) -> Table:
+    columns = ("product", "model version", "rate", "interval", "labels of drawn", "answers", "window", "labels by")
+    return Table(
+        caption,
+        columns,
+        [
+            (
+                row["product"] or "all",
+                versions[row["response_model"]] if "response_model" in row["slice"] else "all",
+                *_figures(row),
+                formats.days(row["window_start"], row["window_end"]),
+                "a program" if row["simulated"] else "people",
+            )
+            for row in rows
+        ],
+        numbers_from=2,
+    )
+
+
+def _figures(row: Row) -> tuple[str, ...]:
+    counts = (f"{row['labels']:,} of {row['drawn']:,}", formats.count(row["population"]))
+    if row["value"] is None:
+        return ("refused", row["refused"], *counts)
+    return (formats.share(row["value"]), formats.interval(row["interval_low"], row["interval_high"]), *counts)
+
+
+def _how(caption: str, rows: Sequence[Row]) -> Table:
+    shown = [(row["estimand"], row["method"] or f"refused: {row['refused']}") for row in rows]
+    return Table(caption, ("what it estimates", "how"), shown, numbers_from=2, folded=True)
+
+
+def _feedback(rows: Sequence[Row], versions: Versions) -> Table:
+    by = grouped(rows, lambda row: (formats.named(row["product"]), versions[row["response_model"]]))
+    shown = []
+    for (product, model), each in sorted(by.items(), key=lambda group: (group[0][0], group[0][1].place)):
+        answers, rated = (
+            {
+                column: sum(row[column] for row in each if row["metric"] == metric)
+                for column in ("positives", "population")
+            }
+            for metric in ("feedback_rate", "positive_feedback_rate")
+        )
+        shown.append(
+            (
+                product,
+                model,
+                formats.count(answers["population"]),
+                formats.count(answers["positives"]),
+                formats.count(rated["population"]),
+                formats.share(rated["positives"] / rated["population"] if rated["population"] else None),
+                "a program" if any(row["simulated"] for row in each) else "people",
+            )
+        )
+    caption = "What users said: counted, not drawn, so without an interval; the opinion of those who gave one"
+    columns = ("product", "model version", "answers", "with feedback", "rated", "of those liked", "feedback by")
+    return Table(caption, columns, shown, numbers_from=2)
+
+
+def _headline(estimates: Sequence[Row], versions: Versions, last: dt.date) -> Headline | None:
+    known = [row for row in best(estimates, _MODEL, last) if row["value"] is not None]
+    if not known:
+        return None
+    newest = max(known, key=lambda row: (row["day"], versions[row["response_model"]].place))
+    ends = formats.interval(newest["interval_low"], newest["interval_high"])
+    notes = [
+        f"{ends} with {newest['confidence']:.0%} confidence",
+        f"{formats.named(newest['response_model'])}, {newest['labels']:,} labels"
+        + (", made by a program" if newest["simulated"] else ""),
+    ]
+    name = newest["metric"].replace("_", " ").capitalize()
+    return Headline(name, formats.share(newest["value"]), tuple(notes))
+
+
+def _findings(by_model: Sequence[Row], versions: Versions) -> Iterable[str]:
+    known = {row["response_model"]: row for row in by_model if row["value"] is not None}
+    for old, new in versions.pairs():
+        if old not in known or new not in known:
+            continue
+        before, after = known[old], known[new]
+        metric = after["metric"].replace("_", " ")
+        ends = f"{formats.interval(after['interval_low'], after['interval_high'])} against " + formats.interval(
+            before["interval_low"], before["interval_high"]
+        )
+        if after["interval_low"] > before["interval_high"]:
+            said = f"The {metric} of {new} is surely higher than that of {old}: the intervals, {ends}, do not overlap."
+        elif after["interval_high"] < before["interval_low"]:
+            said = f"The {metric} of {new} is surely lower than that of {old}: the intervals, {ends}, do not overlap."
+        else:
+            said = f"Whether the {metric} of {new} differs from that of {old} is open: the intervals, {ends}, overlap."
+        yield f"{said} The labels were made by a program." if after["simulated"] or before["simulated"] else said
+
+
+def _in_order(rows: Sequence[Row], versions: Versions) -> list[Row]:
+    return sorted(rows, key=lambda row: (row["product"] or "", versions[row["response_model"]].place))
+
+
+def _interval(row: Row, versions: Versions) -> Interval:
+    model = versions[row["response_model"]] if _MODEL in row["slice"] else None
+    label = formats.shortened(model.name, 22) if model else "all model versions"
+    if row["value"] is None:
+        return Interval(model, label, None, 0.0, 0.0, formats.shortened(f"refused: {row['refused']}", 34))
+    low, high = (f"{row[name] * 100:.1f}" for name in ("interval_low", "interval_high"))
+    said = f"{formats.share(row['value'])} ({low}–{high})  n {row['labels']}"
+    return Interval(model, label, row["value"], row["interval_low"], row["interval_high"], said)
+
+
+def _said(rows: Sequence[Row]) -> str:
+    return "; ".join(
+        f"{' '.join(formats.named(row[name]) for name in ('product', _MODEL) if name in row['slice']) or 'all'} "
+        + (
+            f"{formats.share(row['value'])}, {formats.interval(row['interval_low'], row['interval_high'])}, "
+            f"{row['labels']} labels"
+            if row["value"] is not None
+            else f"refused, {row['refused']}"
+        )
+        for row in rows
+    )
+
+
+def _simulated(rows: Sequence[Row]) -> str:
+    return (
+        "The labels were made by a program that plays the reviewers." if any(row["simulated"] for row in rows) else ""
+    )

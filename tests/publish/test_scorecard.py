@@ -1,0 +1,292 @@
+"""The scorecard shows what is published and nothing else, and says what is not there yet."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import hashlib
+import os
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from canonry.publish import Outcome, rollback_and_journal
+from canonry.publish.scorecard import PATH, current_page, formats, publish_scorecard
+from canonry.publish.scorecard.latency import middle_hour
+from canonry.publish.scorecard.read import without_values
+from canonry.storage import Zones
+from tests.scorecard_home import (
+    COSTS,
+    DAYS,
+    LABELS,
+    NEW,
+    NOW,
+    OLD,
+    QUALITY,
+    Page,
+    Row,
+    cost,
+    estimate,
+    publish_marts,
+    publish_rest,
+)
+
+ROOT = Path(__file__).parent.parent.parent
+HOSTILE = "<script>alert(1)</script>"
+
+
+def publish(zones: Zones, candidates: list[Row] | None = None) -> Outcome:
+    return publish_scorecard(zones, labels=LABELS, candidates=candidates or [], now=NOW)
+
+
+def page(zones: Zones) -> Page:
+    publish(zones)
+    return Page(zones.published.read(PATH).decode())
+
+
+@pytest.fixture
+def filled(zones: Zones) -> Zones:
+    """Zones with everything a scorecard shows."""
+    publish_marts(zones)
+    publish_rest(zones)
+    return zones
+
+
+def test_costs_are_those_of_the_table(filled: Zones) -> None:
+    tables = page(filled).tables
+    docs, desk, every = tables["By team and product"][1:]
+    spent = sum((row["cost"] for row in COSTS if row["product"] == "docs"), Decimal(0))
+    assert docs == ["writers", "docs", "12,000", "2,000", "120", "345,670", "23,450", f"${spent}", f"${spent / 10:.2f}"]
+    assert desk[-2:] == ["$2.50", "$0.25"]
+    assert every[0] == "all" and every[7] == f"${sum(row['cost'] for row in COSTS)}"
+    assert [row[0].split()[-1] for row in tables["By model version"][1:-1]] == [OLD, NEW]
+    assert tables["Cost a day by team, US dollars"][1] == ["11 Nov 2026", "$0.25", "$2.10"]
+
+
+def test_quality_has_its_interval_its_counts_and_who_labeled(filled: Zones) -> None:
+    shown = page(filled)
+    rows = {
+        tuple(cell.split(" ")[-1] for cell in row[:2]): row[2:]
+        for row in shown.tables["Hallucination rate, in figures"]
+    }
+    assert rows["all", OLD] == [
+        "12.5%",
+        "6.0% to 21.0%",
+        "57 of 60",
+        "4,321",
+        "31 Oct – 6 Nov 2026",
+        "a program",
+    ]
+    assert rows["desk", NEW][:2] == ["refused", "3 labels, fewer than 10"]
+    assert (
+        f"The hallucination rate of {NEW} is surely higher than that of {OLD}: the intervals, 25.0% to 46.0% against "
+        "6.0% to 21.0%, do not overlap. The labels were made by a program."
+    ) in shown.text
+    assert QUALITY[0]["estimand"] in shown.text
+    assert shown.tables[
+        "What users said: counted, not drawn, so without an interval; the opinion of those who gave one"
+    ][1] == ["docs", f"● {OLD}", "100", "20", "20", "75.0%", "people"]
+
+
+def test_overlapping_intervals_leave_it_open(zones: Zones) -> None:
+    quality = [estimate(DAYS[4], OLD, 0.125, 0.06, 0.25), estimate(DAYS[9], NEW, 0.3, 0.24, 0.42)]
+    publish_marts(zones, quality=quality)
+    publish_rest(zones)
+    text = page(zones).text
+    assert f"Whether the hallucination rate of {NEW} differs from that of {OLD} is open" in text
+    assert "surely higher" not in text
+
+
+def test_labels_indexes_gold_and_what_is_simulated_are_shown(filled: Zones) -> None:
+    shown = page(filled)
+    assert shown.tables["Label progress in figures"][1] == ["grounded 1", "docs", "84", "84", "63", "7", "14"]
+    [index] = shown.tables["Released versions"][1:]
+    assert index[2:5] == ["in production", "20 Nov 2026, 08:30 UTC", "passed"]
+    assert index[5:] == [
+        "0.995 (at least 0.991, 95% confidence)",
+        "98.3% of 120",
+        "+0.8 points (−1.2 to +3.0)",
+        "1,445",
+    ]
+    assert shown.tables["Gold sets in production: items whose reviewers agree"][1][1:] == [
+        "60",
+        "no 15 and yes 45",
+        "2",
+        "60",
+    ]
+    assert "Calls of docs: a program made up their product and started_at." in shown.text
+    assert "Labels: a program played the reviewers." in shown.text
+    assert "Feedback: a program" not in shown.text
+
+
+def test_what_was_rejected_is_counted_without_what_people_wrote(filled: Zones) -> None:
+    shown = page(filled)
+    assert [row[0] for row in shown.tables["What was rejected, and why"][1:]] == [
+        "started_at: … is not an ISO 8601 time",
+        "product: missing",
+    ]
+    assert [row[-1] for row in shown.tables["What was rejected, and why"][1:]] == ["3", "1"]
+    assert "Jane" not in shown.html and "secret" not in shown.html
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("value: 'it''s mine' is not a number", "value: … is not a number"),
+        ('started_at: "O\'Brien" is not an ISO 8601 time', "started_at: … is not an ISO 8601 time"),
+        ("started_at: 1970-01-01T00:00:07 lies before 2026-01-01", "started_at: … lies before …"),
+        ("event: is not JSON: unexpected 'x': line 1", "event: is not JSON…"),
+        ("event: 2,000,000 bytes, more than 1,048,576", "event: … bytes, more than 1,048,576"),
+        ("latency_ms: '-3' is below 0", "latency_ms: … is below 0"),
+    ],
+)
+def test_a_reason_keeps_no_value(reason: str, said: str) -> None:
+    assert without_values(reason) == said
+
+
+def test_candidates_that_a_gate_held_back_are_shown_with_why(filled: Zones) -> None:
+    gate = {"passed": False, "reasons": ["recall@10 is 0.7: too low"], "flags": []}
+    passed = {"index": "manual", "version": "fedcba9876543210", "gate": {"passed": True, "reasons": []}}
+    publish(filled, [{"index": "manual", "version": "0123456789abcdef", "gate": gate}, passed])
+    shown = Page(filled.published.read(PATH).decode())
+    [held] = shown.tables["Held back by the gate: built, judged, and not released"][1:]
+    assert held[:3] == ["manual", "0123456789abcdef", "recall@10 is 0.7: too low"]
+    assert "The gate holds back 1 index candidate:" in shown.text
+
+
+def test_calls_without_a_price_make_a_sum_a_lower_bound(zones: Zones) -> None:
+    publish_marts(zones, [*COSTS, cost(DAYS[0], "docs", None, None, priced_calls=0, unpriced_calls=1_000)])
+    shown = page(zones)
+    assert shown.tables["By team and product"][1][7].startswith("at least $")
+    assert ["not said", "1,200", "200", "12", "34,567", "2,345", "at least $0.00", "none"] in [
+        [row[0].split(" ", 1)[-1], *row[1:]] for row in shown.tables["By model version"]
+    ]
+    assert "1,000 calls have no price" in shown.text
+
+
+def test_text_from_outside_is_escaped_and_nothing_may_run(zones: Zones) -> None:
+    publish_marts(zones, [cost(day, HOSTILE, f"{HOSTILE}\x0b\u202e", "1.5") for day in DAYS])
+    publish_rest(zones)
+    shown = page(zones)
+    assert HOSTILE in shown.text
+    assert HOSTILE not in shown.html
+    assert not {tag for tag, _ in shown.elements} & {"script", "iframe", "object", "embed", "link", "img", "form"}
+    assert not [
+        name for _, attributes in shown.elements for name in attributes if name.startswith("on") or name == "style"
+    ]
+    assert "\u202e" not in shown.html and "\x0b" not in shown.html
+    [policy] = [each["content"] for _, each in shown.elements if each.get("http-equiv") == "Content-Security-Policy"]
+    style = shown.html.partition("<style>")[2].partition("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert policy == f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    assert not [value for _, each in shown.elements if (value := each.get("href")) and not value.startswith("#")]
+
+
+def test_the_same_inputs_give_the_same_bytes_wherever_they_are_made(filled: Zones) -> None:
+    first = publish(filled)
+    again = publish_scorecard(filled, labels=LABELS, candidates=[], now=NOW + dt.timedelta(hours=1))
+    assert (again.state, again.release.version) == ("unchanged", first.release.version)
+    program = (
+        "import hashlib, sys; from tests.scorecard_home import LABELS; from canonry.storage import open_zones;"
+        "from canonry.publish.scorecard.read import read_inputs; from canonry.publish.scorecard.page import render;"
+        "page = render(read_inputs(open_zones(sys.argv[1]), labels=LABELS, candidates=[]));"
+        "print(hashlib.sha256(page).hexdigest())"
+    )
+    elsewhere = {
+        **os.environ,
+        "TZ": "Pacific/Auckland",
+        "LC_ALL": "C",
+        "PYTHONHASHSEED": "7",
+        "PYTHONPATH": str(ROOT),
+    }
+    found = subprocess.run(
+        [sys.executable, "-c", program, filled.home], env=elsewhere, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == first.release.manifest.files["index.html"].sha256
+
+
+def test_the_page_in_production_lies_at_a_path_that_stays(filled: Zones) -> None:
+    first = publish(filled)
+    publish_marts(filled, COSTS[2:])
+    second = publish(filled)
+    assert second.state == "moved"
+    assert filled.published.read(PATH) == second.release.read("index.html")
+    rollback_and_journal(filled, "scorecard", "platform", reason="a day is missing", now=NOW)
+    assert current_page(filled) == f"{filled.published.url}/{PATH}"
+    assert filled.published.read(PATH) == first.release.read("index.html")
+    assert publish(filled).state == "withdrawn"
+    assert filled.published.read(PATH) == first.release.read("index.html")
+
+
+def test_an_empty_home_has_a_page_that_says_how_it_is_filled(zones: Zones) -> None:
+    publish_scorecard(zones, labels=[], candidates=[], now=NOW)
+    shown = Page(zones.published.read(PATH).decode())
+    for name in ("cost_daily", "latency_hourly", "quality_daily"):
+        assert f"The table {name} is not published yet" in shown.text
+    assert "Nothing is drawn for labeling yet" in shown.text and "No index is released yet" in shown.text
+    assert shown.text.count("make demo") == 5
+    assert not [tag for tag, _ in shown.elements if tag == "svg"]
+
+
+def test_estimates_without_labels_are_refused_and_drawn_nowhere(zones: Zones) -> None:
+    publish_marts(zones, quality=[estimate(DAYS[9], OLD, None, 0, 1, labels=3)])
+    shown = page(zones)
+    assert shown.tables["Hallucination rate, in figures"][1][2:4] == ["refused", "3 labels, fewer than 10"]
+    assert "Hallucination rate over time" not in shown.text
+
+
+def test_what_is_older_than_thirteen_weeks_is_left_out(zones: Zones) -> None:
+    long_ago = [cost(DAYS[-1] - dt.timedelta(days=91), "ancient", OLD, "9"), *COSTS]
+    publish_marts(zones, long_ago)
+    shown = page(zones)
+    assert "Calls of 2–11 Nov 2026" in shown.text
+    assert "ancient" not in shown.html
+    publish_marts(zones, [{**long_ago[0], "day": DAYS[-1] - dt.timedelta(days=90)}, *COSTS])
+    assert "ancient" in page(zones).html
+
+
+def test_many_products_and_models_are_charted_in_part_and_tabled_in_full(zones: Zones) -> None:
+    many = [cost(DAYS[0], f"product-{each:02}", f"model-{each:02}", f"{each + 1}") for each in range(30)]
+    publish_marts(zones, many)
+    shown = page(zones)
+    assert "The 6 largest of 30; the tables have all." in shown.text
+    assert [row[1] for row in shown.tables["By team and product"][1:-1]] == [
+        f"product-{29 - each:02}" for each in range(30)
+    ]
+
+
+def test_of_hours_the_middle_one_is_weighted_by_calls() -> None:
+    hours = [{"p": value, "measured_calls": calls} for value, calls in ((5.0, 1), (900.0, 2), (7.0, 4), (None, 0))]
+    assert middle_hour(hours, "p") == 7.0
+    assert middle_hour([{"p": 1.0, "measured_calls": 2}, {"p": 2.0, "measured_calls": 2}], "p") == 1.0
+    assert middle_hour([{"p": None, "measured_calls": 0}], "p") is None
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "said"),
+    [
+        (dt.date(2026, 11, 2), dt.date(2026, 11, 15), "2–15 Nov 2026"),
+        (dt.date(2026, 10, 28), dt.date(2026, 11, 3), "28 Oct – 3 Nov 2026"),
+        (dt.date(2025, 12, 30), dt.date(2026, 1, 2), "30 Dec 2025 – 2 Jan 2026"),
+        (dt.date(2026, 11, 2), dt.date(2026, 11, 2), "2 Nov 2026"),
+    ],
+)
+def test_days_are_said_without_repeating(first: dt.date, last: dt.date, said: str) -> None:
+    assert formats.days(first, last) == said
+
+
+@pytest.mark.parametrize(
+    ("amounts", "said"),
+    [
+        (["1234567.891", "0.004"], ["$1,234,567.89", "$0.00"]),
+        (["0.1129", "0.05"], ["$0.1129", "$0.0500"]),
+        (["0.000123", "0"], ["$0.000123", "$0.000000"]),
+        ([], []),
+    ],
+)
+def test_a_column_of_money_shares_its_decimals(amounts: list[str], said: list[str]) -> None:
+    column = [Decimal(each) for each in amounts]
+    assert [formats.dollars(each, formats.decimals(column)) for each in column] == said

@@ -1,0 +1,224 @@
+"""A home with what a scorecard is made of: tables, releases, rejected events; and a reader of the page."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from html.parser import HTMLParser
+from typing import Any
+
+import pyarrow as pa
+
+from canonry import lake
+from canonry.publish import publish_tables, release_and_promote
+from canonry.storage import Zones
+
+Row = dict[str, Any]
+
+NOW = dt.datetime(2026, 11, 20, 8, 30, tzinfo=dt.UTC)
+FIRST = dt.date(2026, 11, 2)
+DAYS = [FIRST + dt.timedelta(days=each) for each in range(10)]
+OLD, NEW = "answerer-1.0", "answerer-1.1"
+PRODUCTS = {"docs": "writers", "desk": "support"}
+
+LABELS = [
+    {
+        "scheme": "grounded",
+        "scheme_version": 1,
+        "product": "docs",
+        "drawn": 84,
+        "exported": 84,
+        "labeled": 63,
+        "skipped": 7,
+    },
+    {
+        "scheme": "grounded",
+        "scheme_version": 1,
+        "product": "desk",
+        "drawn": 40,
+        "exported": 0,
+        "labeled": 0,
+        "skipped": 0,
+    },
+]
+
+
+def cost(day: dt.date, product: str, model: str | None, amount: str | None, **other: Any) -> Row:
+    """A row of cost_daily."""
+    return {
+        "day": day,
+        "team": PRODUCTS.get(product, "others"),
+        "product": product,
+        "feature": None,
+        "provider": "own",
+        "response_model": model,
+        "calls": 1_200,
+        "errors": 12,
+        "priced_calls": 1_000,
+        "free_calls": 200,
+        "unpriced_calls": 0,
+        "unmeasured_calls": 0,
+        "uncharged_calls": 0,
+        "input_tokens": 34_567,
+        "output_tokens": 2_345,
+        "cost": None if amount is None else Decimal(amount),
+        **other,
+    }
+
+
+def latency(day: dt.date, hour: int, product: str, p50: float | None, p95: float | None, calls: int = 10) -> Row:
+    """A row of latency_hourly."""
+    return {
+        "day": day,
+        "hour": dt.datetime.combine(day, dt.time(hour)),
+        "product": product,
+        "response_model": OLD,
+        "calls": calls,
+        "errors": 1,
+        "cache_hits": 2,
+        "measured_calls": calls if p50 is not None else 0,
+        "latency_p50_ms": p50,
+        "latency_p95_ms": p95,
+        "latency_p99_ms": p95,
+    }
+
+
+def estimate(day: dt.date, model: str | None, value: float | None, low: float, high: float, **other: Any) -> Row:
+    """A row of quality_daily that was estimated; by model version, or by product as well."""
+    product = other.get("product")
+    name = "all" if model is None else "product,response_model" if product else "response_model"
+    return {
+        "day": day,
+        "eval": "hallucination",
+        "metric": "hallucination_rate",
+        "estimand": f"share of the answered calls of {model} that reviewers would call hallucinated",
+        "slice": name,
+        "team": None,
+        "product": product,
+        "feature": None,
+        "response_model": model,
+        "value": value,
+        "interval_low": None if value is None else low,
+        "interval_high": None if value is None else high,
+        "confidence": 0.95,
+        "population": 4_321,
+        "drawn": 60,
+        "labels": 57,
+        "positives": 9,
+        "method": None if value is None else "Korn-Graubard interval, 44.0 effective labels",
+        "refused": "3 labels, fewer than 10" if value is None else None,
+        "simulated": True,
+        "window_start": day - dt.timedelta(days=6),
+        "window_end": day,
+        **other,
+    }
+
+
+def feedback(day: dt.date, product: str, metric: str, positives: int, population: int) -> Row:
+    """A row of quality_daily that was counted."""
+    counted = {"product": product, "metric": metric, "positives": positives, "population": population}
+    return {**estimate(day, OLD, positives / population, 0, 1), "eval": None, **counted, "simulated": False}
+
+
+COSTS = [
+    cost(day, product, OLD if number < 5 else NEW, f"{3 - number / 10:.2f}" if product == "docs" else "0.25")
+    for number, day in enumerate(DAYS)
+    for product in PRODUCTS
+]
+HOURS = [latency(day, hour, product, 11.5, 20.5) for day in DAYS for hour in (9, 15) for product in PRODUCTS]
+QUALITY = [
+    estimate(DAYS[3], OLD, 0.11, 0.05, 0.2, labels=12),
+    estimate(DAYS[4], OLD, 0.125, 0.06, 0.21),
+    estimate(DAYS[8], NEW, 0.31, 0.24, 0.42),
+    estimate(DAYS[9], NEW, 0.35, 0.25, 0.46),
+    estimate(DAYS[9], None, 0.3, 0.22, 0.4),
+    estimate(DAYS[9], NEW, 0.4, 0.2, 0.6, product="docs"),
+    estimate(DAYS[9], NEW, None, 0, 1, product="desk", labels=3),
+    feedback(DAYS[9], "docs", "feedback_rate", 20, 100),
+    feedback(DAYS[9], "docs", "positive_feedback_rate", 15, 20),
+]
+
+
+def publish_marts(zones: Zones, costs: Sequence[Row] = COSTS, quality: Sequence[Row] = QUALITY) -> None:
+    """Publish the three tables."""
+    rows = {"cost_daily": costs, "latency_hourly": HOURS, "quality_daily": quality}
+    tables = {name: pa.Table.from_pylist(list(each)) for name, each in rows.items()}
+    publish_tables(zones, tables, now=NOW, lineage={})
+
+
+def publish_rest(zones: Zones) -> None:
+    """Publish models, an index and a gold set, and put rejected events and simulated calls into the lake."""
+    models = {"answerer": {"versions": [OLD, NEW]}}
+    _release(zones, "models", "all", {"models.json": json.dumps(models).encode()}, {})
+    gate = {
+        "passed": True,
+        "reasons": ["recall@10 is 0.995"],
+        "flags": [],
+        "recall_at_10": {"value": 0.995, "low": 0.991, "queries": 620, "exact": False},
+        "hit_rate_at_10": {
+            "candidate": 0.9833,
+            "queries": 120,
+            "difference": {"value": 0.0083, "low": -0.012, "high": 0.03},
+        },
+        "released_version": "0123456789abcdef",
+    }
+    _release(zones, "indexes", "manual", {"a": b"b"}, {"gate": gate, "vectors": 1_445})
+    gold = {"scheme": "grounded", "scheme_version": 1, "items": 60, "values": {"grounded=yes": 45, "grounded=no": 15}}
+    _release(zones, "gold", "grounded", {"a": b"b"}, {**gold, "unresolved": 2, "simulated": 60})
+    reasons = ["started_at: 'Jane Doe, 5 Elm St' is not an ISO 8601 time"] * 3 + ["product: missing"]
+    rejected = [{"kind": "inferences", "source": "app", "reason": reason, "raw": b"secret"} for reason in reasons]
+    lake.write(zones.lake, "rejected", DAYS[2], _table("rejected", rejected), {})
+    said = json.dumps({"simulated": ["product", "started_at"]})
+    calls = [{"inference_id": "1", "product": "docs", "attributes": said}, {"inference_id": "2", "product": "desk"}]
+    lake.write(zones.lake, "inferences", DAYS[-1], _table("inferences", calls), {})
+
+
+def _release(zones: Zones, kind: str, name: str, files: dict[str, bytes], metadata: Row) -> None:
+    release_and_promote(zones, kind, name, files, metadata=metadata, lineage={}, reason="test", now=NOW)
+
+
+def _table(kind: str, rows: list[Row]) -> pa.Table:
+    return pa.Table.from_pylist(rows, lake.SCHEMAS[kind])
+
+
+@dataclass
+class Page(HTMLParser):
+    """A page's elements, its text, and its tables by caption: rows of texts."""
+
+    html: str
+    elements: list[tuple[str, dict[str, str | None]]] = field(default_factory=list)
+    text: str = ""
+    tables: dict[str, list[list[str]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self._caption, self._in_caption, self._cell = "", False, False
+        self.feed(self.html)
+        self.text = " ".join(self.text.split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note the element."""
+        self.elements.append((tag, dict(attrs)))
+        if tag == "caption":
+            self._caption, self._in_caption = "", True
+        elif tag == "tr":
+            self.tables.setdefault(self._caption, []).append([])
+        elif tag in ("th", "td"):
+            self.tables[self._caption][-1].append("")
+            self._cell = True
+
+    def handle_endtag(self, tag: str) -> None:
+        """Note where a caption or cell ends."""
+        self._in_caption = self._in_caption and tag != "caption"
+        self._cell = self._cell and tag not in ("th", "td")
+
+    def handle_data(self, data: str) -> None:
+        """Note the text."""
+        self.text += data
+        if self._in_caption:
+            self._caption += data
+        elif self._cell:
+            self.tables[self._caption][-1][-1] += data
