@@ -1,10 +1,16 @@
-"""Publish: the marts leave the warehouse as immutable Parquet releases that everyone may read."""
+"""Publish: the marts leave the warehouse as immutable releases that everyone may read, and a page shows them."""
+
+from dataclasses import asdict
 
 import dagster as dg
 import duckdb
 
 from canonry.catalog import Catalog
+from canonry.index.store import judged_candidates
+from canonry.label.progress import label_progress
+from canonry.labels import schemes_drawn
 from canonry.publish import publish_tables
+from canonry.publish.scorecard import FILE, current_page, publish_scorecard
 from dagster_project.resources import WAREHOUSE, Platform
 
 GROUP = "publish"
@@ -41,4 +47,41 @@ def build(catalog: Catalog) -> dg.Definitions:
             }
             yield dg.MaterializeResult(asset_key=["published", "tables", mart], metadata=metadata)
 
-    return dg.Definitions(assets=[tables])
+    return dg.Definitions(assets=[tables, _scorecard(catalog, specs)])
+
+
+def _scorecard(catalog: Catalog, tables: list[dg.AssetSpec]) -> dg.AssetsDefinition:
+    every_day = dg.AllPartitionMapping()
+
+    @dg.asset(
+        key=["published", "scorecard"],
+        deps=[
+            *(table.key for table in tables),
+            ["published", "models"],
+            *(["published", "indexes", name] for name in catalog.indexes),
+            *(["published", "gold", name] for name in catalog.schemes),
+            dg.AssetDep(["lake", "rejected"], partition_mapping=every_day),
+        ],
+        description="Cost, latency, quality, labels, indexes and what was rejected, on one page for people. Open "
+        "published/scorecard/index.html in a browser; `canonry scorecard --open` does.",
+        group_name=GROUP,
+        owners=["team:ai_platform"],
+        kinds={"html"},
+    )
+    def scorecard(platform: Platform) -> dg.MaterializeResult:
+        zones = platform.zones
+        labels = [asdict(row) for name in schemes_drawn(zones.journal) for row in label_progress(zones, name)]
+        candidates = judged_candidates(zones.lake)
+        outcome = publish_scorecard(zones, labels=labels, candidates=candidates, now=platform.published_at())
+        page = current_page(zones)
+        return dg.MaterializeResult(
+            metadata={
+                "version": outcome.release.version,
+                "state": outcome.state,
+                "bytes": outcome.release.manifest.files[FILE].size,
+                "path": dg.MetadataValue.path(page),
+                "page": dg.MetadataValue.url(page if "://" in page else f"file://{page}"),
+            }
+        )
+
+    return scorecard

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from canonry.cli import backup, index, platform, releases
+from canonry.cli import backup, index, platform, releases, scorecard
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -15,6 +15,7 @@ app.command()(backup.backup)
 app.command()(platform.check)
 app.command()(platform.demo)
 app.command()(backup.restore)
+app.command()(scorecard.scorecard)
 app.command()(platform.status)
 app.command()(platform.ui)
 app.add_typer(index.app, name="index")

@@ -141,6 +141,7 @@ def _where_next(console: Console, zones: Zones) -> None:
         "  Products, users, their questions (made from the documents), dates, thumbs and reviewers; the data says so.\n"
         "  Real: the documents, the index, retrieval, answers, latency, tokens, and what the platform did with them.\n"
         "\n[bold]Where to look next[/bold]\n"
+        f"  {escape(zones.published.url)}/scorecard/index.html: all of this as one page, for a browser\n"
         "  make ui: the graph, its checks, each asset's evidence\n"
         f"  {program} status: zones, days, releases, labels\n"
         f"  {program} releases list: what is published, and its versions\n"

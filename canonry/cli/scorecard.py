@@ -1,0 +1,50 @@
+"""`canonry scorecard`: where the page for people lies."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from canonry.cli._shared import said
+from canonry.release import NotReleased, ReleaseError
+from canonry.storage import Zones, open_zones
+
+
+def scorecard(
+    build: Annotated[bool, typer.Option("--build", help="Make it anew from what is published now.")] = False,
+    show: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+) -> None:
+    """Say where the scorecard lies: cost, latency, quality, labels and indexes on one page for people.
+
+    The loop keeps it current. It is one HTML file that needs no network, so it can be sent to anybody.
+
+    Example: canonry scorecard --open
+    """
+    from canonry.publish.scorecard import current_page
+
+    zones = open_zones()
+    with said(ReleaseError):
+        if build:
+            _build(zones)
+        try:
+            page = current_page(zones)
+        except NotReleased:
+            raise NotReleased(
+                f"{zones.published.url}: no scorecard is published yet; run the loop, or `canonry scorecard --build`"
+            ) from None
+    typer.echo(page)
+    if show:
+        typer.launch(page)
+
+
+def _build(zones: Zones) -> None:
+    from canonry.index.store import judged_candidates
+    from canonry.label.progress import label_progress
+    from canonry.labels import schemes_drawn
+    from canonry.publish.scorecard import publish_scorecard
+
+    labels = [asdict(row) for name in schemes_drawn(zones.journal) for row in label_progress(zones, name)]
+    publish_scorecard(zones, labels=labels, candidates=judged_candidates(zones.lake), now=dt.datetime.now(dt.UTC))
