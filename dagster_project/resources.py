@@ -33,10 +33,11 @@ ASSETS = Path(os.environ.get("CANONRY_ASSETS", ROOT / "assets"))
 DAILY = dg.DailyPartitionsDefinition(start_date=first_day().isoformat(), end_offset=1)
 """Days by UTC, today's included: hourly runs add to it."""
 
-DAYS_PER_RUN = 31
+RANGE = dg.BackfillPolicy.single_run()
+"""A backfill of months is one run, so that dbt starts once."""
 
-RANGE = dg.BackfillPolicy.multi_run(DAYS_PER_RUN)
-"""A backfill of months is a run a month, so that dbt starts once for each."""
+DAYS_PER_RUN = 31
+"""At most, where a schedule or sensor asks."""
 
 WAREHOUSE = "warehouse"
 """Pool of everything that opens DuckDB's file: one at a time."""
