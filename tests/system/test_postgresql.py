@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.system.postgresql import PostgreSQL, postgresql
 
@@ -70,9 +69,3 @@ def test_other_roles_may_not_open_the_databases(server: PostgreSQL) -> None:
     for database in ("dagster", "labelstudio"):
         with pytest.raises(AssertionError, match="permission denied for database"):
             server.run("psql", "-d", database, "-c", "SELECT 1", user="stranger")
-
-
-def test_the_servers_settings_are_those_of_the_checkout_and_hold_no_secret() -> None:
-    ours = yaml.safe_load((DEPLOY / "dagster.yaml").read_bytes())
-    assert ours.pop("storage") == {"postgres": {"postgres_url": {"env": "DAGSTER_POSTGRES_URL"}}}
-    assert ours == yaml.safe_load((ROOT / "dagster_project" / "dagster.yaml").read_bytes())
