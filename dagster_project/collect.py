@@ -16,6 +16,10 @@ from dagster_project.resources import DAILY, HOURLY, RANGE, RETRIES, Platform, d
 GROUP = "collect"
 OWNERS = ["team:ai_platform"]
 POOL = "collect"
+SHOWN = {
+    "inferences": ["started_at", "team", "product", "response_model", "input_tokens", "output_tokens", "latency_ms"]
+}
+"""Columns of a kind that tell most, for its preview."""
 
 
 def build_source(name: str, spec: SourceSpec) -> dg.Definitions:
@@ -156,7 +160,7 @@ def _collect(context: dg.AssetExecutionContext, platform: Platform, kind: str) -
     for report in reports.values():
         if report.restated:
             context.log.info("%s: restates %s", report.day, ", ".join(map(str, report.restated)))
-    table = lake.read(platform.zones.lake, kind, days[-1:])
+    table = lake.read(platform.zones.lake, kind, days[-1:], SHOWN.get(kind))
     return {
         "dagster/row_count": sum(report.rows for report in reports.values()),
         "identical_copies": sum(report.duplicates for report in reports.values()),

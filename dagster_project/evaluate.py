@@ -53,7 +53,8 @@ def build(catalog: Catalog) -> dg.Definitions:
         columns = ["slice", "product", "response_model", "value", "interval_low", "interval_high", "labels", "refused"]
         for name in catalog.evals:
             shown = table.filter([value == name for value in table["eval"].to_pylist()])
-            metadata = {"intervals": intervals(shown.to_pylist()), "preview": preview(shown, columns)}
+            by_version = [row for row in shown.to_pylist() if row["slice"] in ("all", "response_model")]
+            metadata = {"intervals": intervals(by_version), "preview": preview(shown, columns)}
             yield dg.MaterializeResult(asset_key=["estimates", name], metadata=metadata)
 
     checks = [_check(name, spec) for name, spec in catalog.monitors.items()]

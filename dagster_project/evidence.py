@@ -14,7 +14,7 @@ from dagster_project.resources import ASSETS
 
 PREVIEW_ROWS = 5
 PREVIEW_COLUMNS = 8
-_WIDTH = 40
+_WIDTH = 24
 _LEVELS = " ▁▂▃▄▅▆▇█"
 _CELL = 60
 
@@ -88,7 +88,7 @@ def owners(owner: str) -> list[str]:
 
 
 def _cell(value: Any) -> str:
-    text = "" if value is None else str(value)
+    text = "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
     text = text if len(text) <= _CELL else text[: _CELL - 1] + "…"
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 

@@ -19,8 +19,8 @@ def test_a_preview_leaves_out_empty_columns_and_escapes_text() -> None:
 
 def test_bars_are_in_proportion_the_largest_first() -> None:
     _, first, second, _ = bars({"small": 1, "large": 4, "none": 0}, " USD").md_str.splitlines()
-    assert first.split() == ["large", "█" * 40, "4", "USD"]
-    assert second.split() == ["small", "█" * 10, "1", "USD"]
+    assert first.split() == ["large", "█" * 24, "4", "USD"]
+    assert second.split() == ["small", "█" * 6, "1", "USD"]
 
 
 def test_calls_by_hour_are_a_column_an_hour() -> None:
@@ -33,7 +33,7 @@ def test_intervals_are_drawn_to_one_scale_and_refused_ones_left_out() -> None:
     row = {"product": "a`b", "response_model": None, "value": 0.25, "interval_low": 0.0, "interval_high": 0.5}
     refused = {"product": "c", "response_model": None, "value": None, "interval_low": None, "interval_high": None}
     lines = intervals([{**row, "labels": 7}, {**refused, "labels": 0}]).md_str.splitlines()
-    assert lines[1] == f"a'b  ├{'─' * 19}●{'─' * 19}┤  25.0% [0.0%, 50.0%] n=7"
+    assert lines[1] == f"a'b  ├{'─' * 11}●{'─' * 11}┤  25.0% [0.0%, 50.0%] n=7"
     assert len(lines) == 3
 
 
