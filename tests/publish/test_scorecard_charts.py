@@ -129,7 +129,8 @@ def test_progress_is_drawn_against_what_was_drawn() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "top"), [([0.698], 0.8), ([0.0102], 0.02), ([17.6, 3], 20), ([], 1), ([0.0], 1), ([1], 1)]
+    ("values", "top"),
+    [([0.698], 0.8), ([0.0102], 0.012), ([0.0121], 0.016), ([17.6, 3], 20), ([], 1), ([0.0], 1), ([1], 1)],
 )
 def test_an_axis_ends_at_a_round_number_above_all_values(values: list[float], top: float) -> None:
     assert charts.round_top(values) == top

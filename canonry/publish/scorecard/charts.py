@@ -188,7 +188,7 @@ def round_top(values: Sequence[float]) -> float:
     """The end of an axis from 0 that holds all values, and whose half is as round."""
     largest = max(values, default=0.0) or 1.0
     power = 10.0 ** math.floor(math.log10(largest))
-    return next(round(step * power, 12) for step in (1, 2, 4, 6, 8, 10) if step * power >= largest)
+    return next(round(step * power, 12) for step in (1, 1.2, 1.6, 2, 3, 4, 6, 8, 10) if step * power >= largest)
 
 
 def _of(rows: Sequence[dict[str, Any]]) -> alt.Chart:

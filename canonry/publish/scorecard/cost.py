@@ -15,7 +15,7 @@ from canonry.publish.scorecard.versions import Versions
 MOST_LINES = 6
 _WEEK = dt.timedelta(days=7)
 _COUNTS = ("calls", "free_calls", "errors", "input_tokens", "output_tokens")
-_HEADERS = ("calls", "from cache", "failed", "tokens in", "tokens out", "US dollars", "for 1,000 priced calls")
+_HEADERS = ("US dollars", "for 1,000 priced calls", "calls", "from cache", "failed", "tokens in", "tokens out")
 
 
 def section(inputs: Inputs, versions: Versions) -> Section:
@@ -133,18 +133,16 @@ def _figures(rows: Sequence[Row], spent: int, each: int) -> tuple[str, ...]:
     per_thousand = _per_thousand(rows)
     bound = "at least " if _without_price(rows) else ""
     return (
-        *(formats.count(sum(row[name] for row in rows)) for name in _COUNTS),
         bound + formats.dollars(_spent(rows), spent),
         "none" if per_thousand is None else formats.dollars(per_thousand, each),
+        *(formats.count(sum(row[name] for row in rows)) for name in _COUNTS),
     )
 
 
 def _unpriced(costs: Sequence[Row]) -> str:
     without = _without_price(costs)
     if not without:
-        return (
-            "Every call has a price, is free because it was answered from a cache, or failed before it used anything."
-        )
+        return "Every call has a price, or was answered from a cache and is free."
     return (
         f"{formats.count(without)} calls have no price or no token counts, so their cost is not known and the sums "
         "they are in are lower bounds. A price is added in assets/models/."

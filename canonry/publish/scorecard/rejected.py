@@ -20,7 +20,8 @@ def section(inputs: Inputs) -> Section:
     """Rejected events by day, source and reason."""
     if not inputs.rejected:
         blocks: list[Block] = [Prose("Nothing was rejected.")]
-        return Section("rejected", "Rejected", _LEAD, blocks, Headline("Rejected", "0", ("events",)))
+        none = Headline("Rejected", "0", ("events",)) if inputs.days else None
+        return Section("rejected", "Rejected", _LEAD, blocks, none)
     total = sum(row["events"] for row in inputs.rejected)
     calls = sum(row["calls"] for row in inputs.costs)
     of_day: Counter[dt.date] = Counter()
