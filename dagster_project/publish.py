@@ -10,7 +10,7 @@ from canonry.index.store import judged_candidates
 from canonry.label.progress import label_progress
 from canonry.labels import schemes_drawn
 from canonry.publish import publish_tables
-from canonry.publish.scorecard import FILE, current_page, publish_scorecard
+from canonry.publish.scorecard import FILE, PATH, publish_scorecard
 from dagster_project.resources import WAREHOUSE, Platform
 
 GROUP = "publish"
@@ -73,7 +73,7 @@ def _scorecard(catalog: Catalog, tables: list[dg.AssetSpec]) -> dg.AssetsDefinit
         labels = [asdict(row) for name in schemes_drawn(zones.journal) for row in label_progress(zones, name)]
         candidates = judged_candidates(zones.lake)
         outcome = publish_scorecard(zones, labels=labels, candidates=candidates, now=platform.published_at())
-        page = current_page(zones)
+        page = f"{zones.published.url}/{PATH}"
         return dg.MaterializeResult(
             metadata={
                 "version": outcome.release.version,

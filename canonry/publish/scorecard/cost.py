@@ -198,6 +198,8 @@ def _summed(product: str, series: Sequence[tuple[Model, Sequence[tuple[dt.date, 
 
 
 def _unit(top: float) -> str:
+    if top >= 100_000:
+        return "$~s"
     return f"$,.{formats.decimals([Decimal(str(top / 2))])}~f"
 
 

@@ -39,7 +39,7 @@ def section(inputs: Inputs) -> Section:
             ),
             _failures(shown, inputs.days),
         ),
-        _by_day(products),
+        _by_day(shown),
     ]
     return Section("latency", "Latency and failures", _LEAD, blocks, _headline(products, inputs.days[1]))
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from canonry.publish.scorecard import charts, formats
 from canonry.publish.scorecard.charts import Interval
 from canonry.publish.scorecard.parts import Block, Cell, Headline, Panel, Panels, Prose, Row, Section, Table
 from canonry.publish.scorecard.read import Inputs
-from canonry.publish.scorecard.rows import by_name, grouped, missing
+from canonry.publish.scorecard.rows import MOST_PANELS, by_name, caption, grouped, largest, missing
 from canonry.publish.scorecard.versions import Versions
 
 RECENT = dt.timedelta(days=28)
@@ -50,44 +51,44 @@ def best(rows: Sequence[Row], slice_name: str, last: dt.date) -> list[Row]:
 
 
 def _of_eval(rows: Sequence[Row], versions: Versions, days: charts.Days) -> list[Block]:
-    last = days[1]
     metric = rows[0]["metric"].replace("_", " ").capitalize()
-    by_model = _in_order(best(rows, _MODEL, last), versions)
-    by_both = _in_order(best(rows, _BOTH, last), versions)
-    overall = best(rows, "all", last)
-    top = charts.round_top([row["interval_high"] for row in by_model + by_both + overall if row["value"] is not None])
-    groups: list[tuple[str | None, list[Interval]]] = [
-        (None, [_interval(row, versions) for row in [*overall, *by_model]])
-    ]
-    of_product = [
-        (product, [_interval(row, versions) for row in each]) for product, each in by_name(by_both, "product").items()
-    ]
+    every = {name: _in_order(best(rows, name, days[1]), versions) for name in ("all", _MODEL, "product", _BOTH)}
+    figures = [row for each in every.values() for row in each]
+    by_model = [*every["all"], *every[_MODEL][: MOST_PANELS * 2]]
+    by_product = largest(by_name(every[_BOTH] or every["product"], "product"), _labels)
     panels = [
-        Panel(title, charts.forest(each, top=top, says=f"{metric} {title.lower()}: {_said(shown)}"))
-        for title, each, shown in (
-            ("By model version", groups, [*overall, *by_model]),
-            ("By product and model version", of_product, by_both),
+        _forest(metric, title, groups, figures, versions)
+        for title, groups in (
+            ("By model version", {None: by_model} if by_model else {}),
+            ("By product and model version", by_product),
         )
-        if shown
+        if groups
     ]
     confidence = formats.words(sorted({f"{row['confidence']:.0%}" for row in rows}))
-    caption = (
-        f"Point and {confidence} interval; n is the number of labels. Of each, the week with most labels in the last "
-        f"four weeks. {_simulated(rows)}"
+    text = (
+        f"Point and {confidence} interval; n is the number of labels. Of each, the window with most labels among those "
+        f"that end in the last four weeks. {_simulated(rows)}"
     )
-    blocks: list[Block] = [Panels(metric, caption.strip(), panels)] if panels else []
     return [
-        *blocks,
-        _table(f"{metric}, in figures", [*overall, *by_model, *by_both], versions),
+        *([Panels(metric, text.strip(), panels)] if panels else []),
+        _table(f"{metric}, in figures", figures, versions),
         *_over_days(metric, rows, versions, days),
-        _how(f"{metric}: what each figure is about, and how its interval was made", [*overall, *by_model, *by_both]),
+        _how(f"{metric}: what each figure is about, and how its interval was made", figures),
     ]
+
+
+def _forest(
+    metric: str, title: str, groups: Mapping[Any, Sequence[Row]], figures: Sequence[Row], versions: Versions
+) -> Panel:
+    top = charts.round_top([row["interval_high"] for row in figures if row["value"] is not None])
+    drawn = [(product, [_interval(row, versions) for row in rows]) for product, rows in groups.items()]
+    said = _said([row for rows in groups.values() for row in rows])
+    return Panel(title, charts.forest(drawn, top=top, says=f"{metric} {title.lower()}: {said}"))
 
 
 def _over_days(metric: str, rows: Sequence[Row], versions: Versions, days: charts.Days) -> list[Block]:
-    of_model = grouped(
-        [row for row in rows if row["slice"] == _MODEL and row["value"] is not None], lambda row: row["response_model"]
-    )
+    known = [row for row in rows if row["slice"] == _MODEL and row["value"] is not None]
+    of_model = largest(grouped(known, lambda row: row["response_model"]), _labels)
     if not of_model:
         return []
     top = charts.round_top([row["interval_high"] for each in of_model.values() for row in each])
@@ -101,13 +102,13 @@ def _over_days(metric: str, rows: Sequence[Row], versions: Versions, days: chart
             Panel(versions[name], charts.intervals_over_days(versions[name], values, days, top=top, says=says))
         )
         table += [(formats.day(row["day"]), versions[name], *_figures(row)) for row in reversed(each)]
-    caption = (
+    text = (
         f"Each point is the {(rows[0]['window_end'] - rows[0]['window_start']).days + 1} days that end there, so "
         "neighbours share labels; one scale in each panel."
     )
     columns = ("window ends", "model version", "rate", "interval", "labels of drawn", "answers")
     return [
-        Panels(f"{metric} over time", caption, panels),
+        Panels(f"{metric} over time", caption(text, len({row[_MODEL] for row in known}), len(panels)), panels),
         Table(f"{metric} by model version and day", columns, table, numbers_from=2, folded=True),
     ]
 
@@ -165,9 +166,9 @@ def _feedback(rows: Sequence[Row], versions: Versions) -> Table:
                 "a program" if any(row["simulated"] for row in each) else "people",
             )
         )
-    caption = "What users said: counted, not drawn, so without an interval; the opinion of those who gave one"
+    title = "What users said: counted, not drawn, so without an interval; the opinion of those who gave one"
     columns = ("product", "model version", "answers", "with feedback", "rated", "of those liked", "feedback by")
-    return Table(caption, columns, shown, numbers_from=2)
+    return Table(title, columns, shown, numbers_from=2)
 
 
 def _headline(estimates: Sequence[Row], versions: Versions, last: dt.date) -> Headline | None:
@@ -202,6 +203,10 @@ def _findings(by_model: Sequence[Row], versions: Versions) -> Iterable[str]:
         else:
             said = f"Whether the {metric} of {new} differs from that of {old} is open: the intervals, {ends}, overlap."
         yield f"{said} The labels were made by a program." if after["simulated"] or before["simulated"] else said
+
+
+def _labels(rows: Sequence[Row]) -> int:
+    return sum(row["labels"] for row in rows)
 
 
 def _in_order(rows: Sequence[Row], versions: Versions) -> list[Row]:
