@@ -1,7 +1,8 @@
 """Simulated reviewers: they read the tasks that went out, and hand in exports as Label Studio writes them.
 
 They know what only a simulation can know, which document a question was made from, and call an answer hallucinated
-where it quotes another. They err, skip, and disagree as people do; their answers say `"meta": {"simulated": true}`.
+where it quotes another. They err, skip, and disagree as people do; their answers say `"meta": {"simulated": true}`,
+and so does each region, since a server keeps nothing else of what an annotation says of itself.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 from canonry import lake
 from canonry.demo.products import digest, seeded
+from canonry.label.journal import journalled
 from canonry.labels import list_draws, read_draw
 from canonry.storage import Zones
 
@@ -27,20 +29,21 @@ _SKIPS = 0.02
 def review(zones: Zones, scheme: str) -> int:
     """Answer every file of tasks that has no export yet; returns how many annotations were written.
 
-    Calls that no simulation asked are left to people.
+    Calls that no simulation asked are left to people, and so is what was answered on a server.
     """
     folder = f"label-studio/{scheme}"
     waiting = [entry.path for entry in zones.exchange.list(f"{folder}/out") if entry.path.endswith(".json")]
     exports = {path: f"{folder}/in/{path.rsplit('/', 1)[-1]}" for path in waiting}
     pending = {path: export for path, export in exports.items() if not zones.exchange.head(export)}
-    supported = _supported(zones, scheme) if pending else {}
+    supported = supported_answers(zones, scheme) if pending else {}
+    answered = answered_items(zones, scheme) if pending else set()
     written = 0
     for path, export in pending.items():
         tasks = json.loads(zones.exchange.read(path))
         reviewed = [
             _reviewed(number, task, supported[task["data"]["item_id"]])
             for number, task in enumerate(tasks, start=1)
-            if task["data"]["item_id"] in supported
+            if task["data"]["item_id"] in supported.keys() - answered
         ]
         if reviewed:
             zones.exchange.put(export, json.dumps(reviewed, indent=1, ensure_ascii=False).encode() + b"\n")
@@ -48,7 +51,7 @@ def review(zones: Zones, scheme: str) -> int:
     return written
 
 
-def _supported(zones: Zones, scheme: str) -> dict[str, tuple[bool, dt.datetime]]:
+def supported_answers(zones: Zones, scheme: str) -> dict[str, tuple[bool, dt.datetime]]:
     """By item: whether the call quoted the document it was asked about, and the day after it, when it is reviewed."""
     items = {}
     for version, day in list_draws(zones.journal, scheme):
@@ -64,13 +67,15 @@ def _supported(zones: Zones, scheme: str) -> dict[str, tuple[bool, dt.datetime]]
     return items
 
 
+def answered_items(zones: Zones, scheme: str) -> set[str]:
+    """Items that have an annotation in the journal."""
+    days = [day for _, day in list_draws(zones.journal, scheme)]
+    return {version["item_id"] for day in days for version in journalled(zones.journal, scheme, day)}
+
+
 def _reviewed(number: int, task: dict[str, Any], truth: tuple[bool, dt.datetime]) -> dict[str, Any]:
     """A task with its annotations, as in an export of Label Studio in its format "JSON"."""
-    item_id = task["data"]["item_id"]
-    chance = seeded("review", item_id)
-    asked = 2 if chance.random() < _SECOND_OPINION else 1
-    reviewers = chance.permutation(REVIEWERS)[:asked]
-    annotations = list(_annotations(item_id, [int(each) for each in reviewers], *truth))
+    annotations = list(answers(task["data"]["item_id"], *truth))
     skipped = sum(each["was_cancelled"] for each in annotations)
     return {
         "id": number,
@@ -81,10 +86,11 @@ def _reviewed(number: int, task: dict[str, Any], truth: tuple[bool, dt.datetime]
     }
 
 
-def _annotations(
-    item_id: str, reviewers: list[int], supported: bool, reviewed_at: dt.datetime
-) -> Iterator[dict[str, Any]]:
-    for reviewer in reviewers:
+def answers(item_id: str, supported: bool, reviewed_at: dt.datetime) -> Iterator[dict[str, Any]]:
+    """What reviewers say of an item, as annotations: the same whenever they are asked."""
+    chance = seeded("review", item_id)
+    asked = 2 if chance.random() < _SECOND_OPINION else 1
+    for reviewer in [int(each) for each in chance.permutation(REVIEWERS)[:asked]]:
         chance = seeded("annotation", item_id, reviewer)
         skips = bool(chance.random() < _SKIPS)
         right = bool(chance.random() >= _ERRS)
@@ -98,10 +104,11 @@ def _annotations(
             "updated_at": created_at,
             "lead_time": lead_time,
             "was_cancelled": skips,
-            "result": [] if skips else [_choice(choice)],
+            "result": [_choice(choice)],
             "meta": {"simulated": True},
         }
 
 
 def _choice(choice: str) -> dict[str, Any]:
-    return {"from_name": "groundedness", "to_name": "answer", "type": "choices", "value": {"choices": [choice]}}
+    place = {"id": "verdict", "from_name": "groundedness", "to_name": "answer", "type": "choices"}
+    return {**place, "value": {"choices": [choice]}, "meta": {"simulated": True}}

@@ -7,18 +7,21 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
+from canonry import catalog
 from canonry.collect.landing import utc_now
 from canonry.collect.news import days_to_collect
 from canonry.demo import reviewers, summary, traffic
 from canonry.demo.assistant import Assistant
 from canonry.demo.dagster_program import execute_job, materialize
 from canonry.demo.knowledge import Document, knowledge_base, write_knowledge
+from canonry.demo.live_reviewers import forget_server, live_server, review_live
 from canonry.demo.products import DAYS, LATEST, digest
 from canonry.demo.questions import golden_queries, traffic_questions, write_golden
 from canonry.storage import Zones, open_zones
@@ -29,26 +32,28 @@ COLLECTED = (DAYS[0], DAYS[-1] + LATEST)
 """First and last day that the demo's events are on."""
 
 _DONE = "demo/done.json"
-_BEFORE_REVIEW = (
-    '(group:collect and not key:"landing/*") or key:"journal/draws/*" or key:"exchange/tasks/*"'  # all of them daily
-)
 
 console = Console(width=None if sys.stdout.isatty() else 110)
 
 
-def run(home: str | Path | None = None) -> None:
-    """Run the demo under `home` (by default CANONRY_HOME) and print what came of it. Raises DagsterFailed."""
+def run(home: str | Path | None = None, *, live: bool = False) -> None:
+    """Run the demo under `home` (by default CANONRY_HOME) and print what came of it.
+
+    Where `live`, reviewers label on a Label Studio server that is started for them; else they hand in files. Raises
+    DagsterFailed, ServerFailed, LabelStudioError.
+    """
+    forget_server()
     zones = open_zones(home)
     os.environ["CANONRY_HOME"] = zones.home
     logs = zones.warehouse.parent / "logs"
-    steps = _Steps(7)
+    steps = _Steps(8)
 
     with steps("Read the documentation of the installed packages"):
         documents = knowledge_base()
         write_knowledge(zones.exchange, documents)
         write_golden(zones.exchange, golden_queries(documents))
         console.print(f"  {len(documents):,} documents")
-    if _is_done(zones, documents):
+    if _is_done(zones, documents, live):
         console.print("Nothing has changed since the demo last ran: no step is run again.\n")
         summary.show(zones, console)
         return
@@ -57,15 +62,32 @@ def run(home: str | Path | None = None) -> None:
     with steps("Ask the assistant what fourteen days of users ask"):
         sent = _play(zones, documents)
         console.print(f"  {sum(day.accepted for day in sent):,} events of {len(sent)} days sent")
-    with steps("Collect the events, draw what people label, write their tasks"):
-        materialize(_BEFORE_REVIEW, COLLECTED, logs / "demo-collect.log")
-    with steps("Let simulated reviewers label"):
-        console.print(f"  {reviewers.review(zones, SCHEME):,} annotations handed in")
-    with steps("Run the loop: labels, charges, tables, estimates, releases"):
-        execute_job("loop", COLLECTED, logs / "demo-loop.log")
-    zones.exchange.put(_DONE, json.dumps({"made_from": _made_from(zones, documents)}).encode())
+    with steps("Collect the events"):
+        execute_job("collect", COLLECTED, logs / "demo-collect.log")
+    data = zones.warehouse.parent / "label-studio"
+    with live_server(data) if live else nullcontext():
+        with steps("Draw what people label, and hand out their tasks"):
+            execute_job("draw_labels", COLLECTED, logs / "demo-draw.log")
+        with steps("Let simulated reviewers label"):
+            _review(zones, live)
+        with steps("Run the loop: labels, charges, tables, estimates, releases"):
+            execute_job("loop", COLLECTED, logs / "demo-loop.log")
+    zones.exchange.put(_DONE, json.dumps({"made_from": _made_from(zones, documents, live)}).encode())
     with steps("Read what was published"):
         summary.show(zones, console)
+    if live:
+        program = f"{sys.executable} -m canonry.demo.label_studio_server {data}"
+        console.print(f"  Label Studio is stopped; to look into it: {escape(program)}", soft_wrap=True)
+
+
+def _review(zones: Zones, live: bool) -> None:
+    if not live:
+        console.print(f"  {reviewers.review(zones, SCHEME):,} annotations handed in")
+        return
+    made = review_live(zones, SCHEME, catalog.load(_assets()).schemes[SCHEME].version)
+    console.print(f"  {made:,} annotations made in Label Studio")
+    if not made:
+        console.print("  All was answered before; `make clean` first to see it from the beginning")
 
 
 def _play(zones: Zones, documents: list[Document]) -> list[traffic.Sent]:
@@ -74,21 +96,24 @@ def _play(zones: Zones, documents: list[Document]) -> list[traffic.Sent]:
     return traffic.play(zones, Assistant(zones.home), traffic_questions(documents))
 
 
-def _is_done(zones: Zones, documents: list[Document]) -> bool:
+def _is_done(zones: Zones, documents: list[Document], live: bool) -> bool:
     """Whether all was done for these documents and this catalog, and nothing has landed on the demo's days since."""
     if not zones.exchange.head(_DONE) or traffic.pending_days(zones):
         return False
     first, last = COLLECTED
     news = days_to_collect(zones, today=utc_now().date())
-    same = json.loads(zones.exchange.read(_DONE)).get("made_from") == _made_from(zones, documents)
+    same = json.loads(zones.exchange.read(_DONE)).get("made_from") == _made_from(zones, documents, live)
     return same and not any(first <= day <= last for day in news)
 
 
-def _made_from(zones: Zones, documents: list[Document]) -> str:
-    catalog = Path(os.environ.get("CANONRY_ASSETS", "assets"))
-    specs = [(path.name, path.read_bytes()) for path in sorted(catalog.rglob("*.yaml"))]
+def _made_from(zones: Zones, documents: list[Document], live: bool) -> str:
+    specs = [(path.name, path.read_bytes()) for path in sorted(_assets().rglob("*.yaml"))]
     answered = [(entry.path, entry.etag) for entry in zones.exchange.list(f"label-studio/{SCHEME}/in")]
-    return digest(*documents, *specs, *answered)
+    return digest(*documents, *specs, *answered, live)
+
+
+def _assets() -> Path:
+    return Path(os.environ.get("CANONRY_ASSETS", "assets"))
 
 
 @dataclass
