@@ -18,8 +18,8 @@ $(VENV)/.installed: constraints.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-demo: $(VENV)/.installed ## Run the whole loop on the documentation assistant
-	$(BIN)/canonry demo
+demo: $(VENV)/.installed ## Run the whole loop on the documentation assistant (LABEL_STUDIO=1: labeled on a server)
+	$(BIN)/canonry demo $(if $(LABEL_STUDIO),--label-studio)
 
 test: $(VENV)/.installed ## Run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/system

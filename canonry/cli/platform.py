@@ -49,17 +49,23 @@ def check(
     console.print(", ".join(f"{count} {kind}" for kind, count in counts.items()) + ": all hold")
 
 
-def demo() -> None:
+def demo(
+    label_studio: Annotated[
+        bool, typer.Option("--label-studio", help="Label on a Label Studio server, started for it on this machine.")
+    ] = False,
+) -> None:
     """Run the whole loop on a small real product: index, traffic, collect, label, evaluate, cost, publish.
 
-    Example: CANONRY_HOME=$PWD/.canonry canonry demo
+    Example: CANONRY_HOME=$PWD/.canonry canonry demo --label-studio
     """
     from canonry.demo.dagster_program import DagsterFailed
+    from canonry.demo.label_studio_server import ServerFailed
     from canonry.demo.run import run
+    from canonry.label.studio import LabelStudioError
 
     prepare_dagster_home()
-    with said(DagsterFailed):
-        run()
+    with said(DagsterFailed, LabelStudioError, ServerFailed):
+        run(live=label_studio)
 
 
 def status() -> None:
