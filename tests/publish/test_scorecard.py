@@ -91,6 +91,18 @@ def test_quality_has_its_interval_its_counts_and_who_labeled(filled: Zones) -> N
     ][1] == ["docs", f"● {OLD}", "100", "20", "20", "75.0%", "people"]
 
 
+def test_a_version_is_shown_where_it_is_known_best_and_a_mixture_as_it_is_now(zones: Zones) -> None:
+    quality = [
+        estimate(DAYS[4], OLD, 0.11, 0.05, 0.2, labels=124),
+        estimate(DAYS[9], OLD, 0.22, 0.05, 0.5, labels=17),
+        estimate(DAYS[4], None, 0.12, 0.06, 0.21, labels=134),
+        estimate(DAYS[9], None, 0.33, 0.22, 0.43, labels=132),
+    ]
+    publish_marts(zones, quality=quality)
+    rows = page(zones).tables["Hallucination rate, in figures"][1:]
+    assert [row[1:3] for row in rows] == [["all", "33.0%"], [f"● {OLD}", "11.0%"]]
+
+
 def test_overlapping_intervals_leave_it_open(zones: Zones) -> None:
     quality = [estimate(DAYS[4], OLD, 0.125, 0.06, 0.25), estimate(DAYS[9], NEW, 0.3, 0.24, 0.42)]
     publish_marts(zones, quality=quality)

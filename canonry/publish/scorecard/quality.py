@@ -14,7 +14,7 @@ from canonry.publish.scorecard.rows import MOST_PANELS, by_name, caption, groupe
 from canonry.publish.scorecard.versions import Versions
 
 RECENT = dt.timedelta(days=28)
-"""A figure stands for the window with most labels among those that end so shortly before the page's last day."""
+"""A figure is that of a window which ends so shortly before the page's last day."""
 
 _LEAD = (
     "Estimates from labels: people looked at a random draw of answers, and each figure says what share of all answers "
@@ -42,11 +42,17 @@ def section(inputs: Inputs, versions: Versions) -> Section:
 
 
 def best(rows: Sequence[Row], slice_name: str, last: dt.date) -> list[Row]:
-    """Of each slice the recent window with most labels, the latest of those; known ones before refused ones."""
+    """One recent estimate of each slice, known ones before refused ones.
+
+    Of a model version that of the window with most labels, which knows it best; of what mixes versions the latest,
+    since it changes with them.
+    """
     recent = [row for row in rows if row["slice"] == slice_name and row["day"] > last - RECENT]
     slices = grouped(recent, lambda row: (row["team"], row["product"], row["feature"], row["response_model"]))
+    by_labels = _MODEL in slice_name.split(",")
     return [
-        max(each, key=lambda row: (row["value"] is not None, row["labels"], row["day"])) for each in slices.values()
+        max(each, key=lambda row: (row["value"] is not None, row["labels"] if by_labels else 0, row["day"]))
+        for each in slices.values()
     ]
 
 
@@ -66,8 +72,8 @@ def _of_eval(rows: Sequence[Row], versions: Versions, days: charts.Days) -> list
     ]
     confidence = formats.words(sorted({f"{row['confidence']:.0%}" for row in rows}))
     text = (
-        f"Point and {confidence} interval; n is the number of labels. Of each, the window with most labels among those "
-        f"that end in the last four weeks. {_simulated(rows)}"
+        f"Point and {confidence} interval; n is the number of labels. Of a model version, the window with most labels "
+        f"among those that end in the last four weeks; of all versions together, the last one. {_simulated(rows)}"
     )
     return [
         *([Panels(metric, text.strip(), panels)] if panels else []),

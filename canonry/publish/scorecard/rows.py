@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from canonry.publish.scorecard import formats
@@ -29,9 +29,10 @@ def by_name(rows: Iterable[Row], field: str) -> dict[str, list[Row]]:
     return dict(sorted(grouped(rows, lambda row: formats.named(row[field])).items()))
 
 
-def largest(groups: dict[Key, list[Row]], size: Callable[[Sequence[Row]], Any]) -> dict[Key, list[Row]]:
-    """The groups that there is room for as charts, the largest first."""
-    return dict(sorted(groups.items(), key=lambda each: (-size(each[1]), str(each[0])))[:MOST_PANELS])
+def largest(groups: Mapping[Key, list[Row]], size: Callable[[Sequence[Row]], Any]) -> dict[Key, list[Row]]:
+    """The largest groups, as many as there is room for as charts, in the order they had."""
+    kept = sorted(groups, key=lambda key: -size(groups[key]))[:MOST_PANELS]
+    return {key: rows for key, rows in groups.items() if key in kept}
 
 
 def every_day(days: tuple[dt.date, dt.date]) -> list[dt.date]:
