@@ -97,17 +97,20 @@ def _say_what_is_next(zones: Zones, assets: Path) -> None:
         return
     ends = zip(("start", "end"), days, strict=True)
     tags = json.dumps({f"dagster/asset_partition_range_{end}": day.isoformat() for end, day in ends})
-    command = ["dagster", "job", "execute", "-m", "dagster_project.definitions", "-j", "loop", "--tags", tags]
-    console.print("Products read what is published at once. Compute the lake and the warehouse again, as one run:\n")
-    console.print(f"  CANONRY_HOME={shlex.quote(zones.home)} {shlex.join(command)}\n", soft_wrap=True, highlight=False)
+    console.print("Products read what is published at once. Compute the lake and the warehouse again, in two runs:\n")
+    # Not the job `loop`: it would draw from days that nobody meant to label, and talk to Label Studio.
+    for job in ("collect", "recompute"):
+        command = ["dagster", "job", "execute", "-m", "dagster_project.definitions", "-j", job, "--tags", tags]
+        line = f"  CANONRY_HOME={shlex.quote(zones.home)} {shlex.join(command)}"
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
     console.print(
-        "or start the daemon first and the same backfill in its UI: Jobs > loop > Materialize all, these days. What "
-        "arrives from now on is seen by the sensor landing_news. Indexes: the job rebuild_indexes, when one is due."
+        "\nThen start the daemon: its sensors see what arrives from now on. Where Label Studio was lost too, restore "
+        "its database first, or annotations that it lacks are taken for deleted ones."
     )
 
 
 def days_to_compute(zones: Zones, assets: Path) -> tuple[dt.date, dt.date] | None:
-    """First and last day that the loop computes from what lies in landing and journal; None where nothing does."""
+    """First and last day that is computed from what lies in landing and journal; None where nothing does."""
     from canonry import catalog
     from canonry.collect.segments import list_segments
     from canonry.events import EVENT_TYPES

@@ -33,9 +33,9 @@ def test_backup_verify_and_restore_from_the_command_line(run, home: Zones, tmp_p
     done = run("restore", place, home_=other)
     assert done.exit_code == 0
     # The draw's day, with the six days more that a window of seven reaches.
-    command = next(line for line in done.output.splitlines() if "dagster job execute" in line)
-    days = json.loads(shlex.split(command)[-1])
-    assert list(days.values()) == ["2026-11-02", "2026-11-08"]
+    commands = [shlex.split(line) for line in done.output.splitlines() if "dagster job execute" in line]
+    assert [command[command.index("-j") + 1] for command in commands] == ["collect", "recompute"]
+    assert all(list(json.loads(command[-1]).values()) == ["2026-11-02", "2026-11-08"] for command in commands)
     assert "0 objects" in run("restore", place, "--dry-run", home_=other).output
 
 
