@@ -41,6 +41,7 @@ def test_it_shows_cost_by_team_the_gate_and_what_is_simulated(zones: Zones) -> N
     assert "docs-experience 0.007000, support 0.002000" in text
     assert "gate passed: recall@10 is 1.000" in text
     assert "What is simulated" in text and "What was rejected: 0 events" in text
+    assert "published/scorecard/index.html: all of this as one page" in text
 
 
 def _shown(zones: Zones) -> str:

@@ -265,6 +265,7 @@ def test_many_products_and_models_are_charted_in_part_and_tabled_in_full(zones: 
     publish_marts(zones, many)
     shown = page(zones)
     assert "The 6 largest of 30; the tables have all." in shown.text
+    assert shown.html.count("<summary>By team and product</summary>") == 1
     assert [row[1] for row in shown.tables["By team and product"][1:-1]] == [
         f"product-{29 - each:02}" for each in range(30)
     ]

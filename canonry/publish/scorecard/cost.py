@@ -62,7 +62,7 @@ def _findings(costs: Sequence[Row], versions: Versions) -> Iterable[str]:
     total, teams = _spent(costs), by_name(costs, "team")
     if total and len(teams) > 1:
         team, rows = max(teams.items(), key=lambda each: _spent(each[1]))
-        yield f"{team} pays {_spent(rows) / total:.0%} of the cost."
+        yield f"{team} pays most: {_spent(rows) / total:.0%} of the cost."
     by_model = grouped(costs, lambda row: row["response_model"])
     for old, new in versions.pairs():
         before, after = _per_thousand(by_model[old]), _per_thousand(by_model[new])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from canonry.publish.scorecard import charts, formats
 from canonry.publish.scorecard.parts import Block, Headline, Missing, Panel, Panels, Row, Section, Table
 from canonry.publish.scorecard.read import Inputs
-from canonry.publish.scorecard.rows import grouped
+from canonry.publish.scorecard.rows import MOST_PANELS, grouped
 
 _LEAD = (
     "Which answers people are asked about is drawn at random once a day is over; estimates become sharper as these are "
@@ -22,11 +22,13 @@ def section(inputs: Inputs) -> Section:
     for (scheme, version), rows in grouped(inputs.labels, lambda row: (row["scheme"], row["scheme_version"])).items():
         parts = [
             charts.Part(formats.shortened(formats.named(row["product"]), 24), row["labeled"], row["drawn"], _said(row))
-            for row in rows
+            for row in sorted(rows, key=lambda row: -row["drawn"])[: 2 * MOST_PANELS]
         ]
         says = "; ".join(f"{part.label}: {part.said}" for part in parts)
         panels.append(Panel(f"{scheme}, version {version}", charts.progress(parts, says=f"Label progress. {says}")))
-    blocks: list[Block] = [Panels("Labeled, of what was drawn", "Answers drawn for labeling, by product.", panels)]
+    blocks: list[Block] = [
+        Panels("Labeled, of what was drawn", "Answers drawn for labeling, by product, those with most first.", panels)
+    ]
     blocks.append(_progress(inputs))
     if inputs.gold:
         blocks.append(_gold(inputs))

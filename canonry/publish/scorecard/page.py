@@ -21,6 +21,9 @@ DARK = ("#7db4f0", "#f0a070", "#5cc9ba", "#c8a4f0", "#cfc85a", "#f490b8")
 GLYPHS = ("●", "◆", "■", "▲", "✚", "▼")
 """The shapes of the charts' points, as text."""
 
+MOST_ROWS = 25
+"""A longer table opens on a click."""
+
 
 def render(inputs: Inputs) -> bytes:
     """The page as one file of UTF-8 HTML that needs no network and no script."""
@@ -106,7 +109,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["drawing"] = Markup
-    environment.globals.update(chart=charts, glyph=_glyph)
+    environment.globals.update(chart=charts, glyph=_glyph, most_rows=MOST_ROWS)
     kinds: dict[str, Any] = {"model": Model, "table": Table, "panels": Panels, "prose": Prose, "missing": Missing}
     environment.tests.update({name: _is(kind) for name, kind in kinds.items()})
     return environment
