@@ -75,6 +75,8 @@ def status() -> None:
     """
     from canonry import lake
     from canonry.label.progress import label_progress
+    from canonry.label.register import count_sent
+    from canonry.label.studio import configured_server
     from canonry.labels import schemes_drawn
 
     zones = open_zones()
@@ -103,6 +105,8 @@ def status() -> None:
         for row in label_progress(zones, scheme):
             table.add_row(scheme, row.product, str(row.drawn), str(row.labeled), str(row.skipped))
     console.print(table if table.row_count else "Nothing is drawn for labeling yet.")
+    sent = sum(count_sent(zones.journal, scheme) for scheme in schemes_drawn(zones.journal))
+    console.print(f"Label Studio: {configured_server()}; {sent:,} tasks sent", markup=False, soft_wrap=True)
     table = Table("failed run", "day", "job", "steps")
     for entry in list(zones.journal.list("incidents"))[-_INCIDENTS_SHOWN:]:
         incident = json.loads(zones.journal.read(entry.path))

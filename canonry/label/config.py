@@ -14,11 +14,17 @@ SPANS = "spans"
 SHOWN = ("product", "question", "passages", "answer", SPANS)
 """Names the configuration uses itself; no choice of a scheme may have one."""
 
+# Passages are no dialogue: they have no times and nobody speaks, and nothing is marked in them.
+_STYLE = (
+    ".lsf-paragraphs [class*=wrapper_header], .lsf-paragraphs [class*=time--], .lsf-paragraphs button {display: none} "
+    ".lsf-paragraphs [class*=titleWrapper], .lsf-paragraphs [class*=Text--] {overflow-wrap: anywhere; min-width: 0}"
+)
+
 _VARIABLE = re.compile(r"\$[\w{\[]")
 
 
 def labeling_config(name: str, scheme: SchemeSpec) -> str:
-    """XML of the labeling page: instructions, product, question, passages, answer, marks on it, and the choices.
+    """XML of the labeling page: instructions; passages; beside them question, answer, marks on it, and the choices.
 
     Raises ValueError where the scheme says something that Label Studio cannot show.
     """
@@ -26,21 +32,25 @@ def labeling_config(name: str, scheme: SchemeSpec) -> str:
     if problems:
         raise ValueError("\n".join(f"assets/schemes/{name}.yaml: {problem}" for problem in problems))
     view = ElementTree.Element("View")
-    _header(view, " ".join(scheme.instructions.split()), size="5")
-    _header(view, "Product: $product", size="6")
-    _header(view, "Question")
-    _add(view, "Text", name="question", value="$question")
-    _header(view, "Passages")
-    _add(view, "Paragraphs", name="passages", value="$passages", layout="dialogue", nameKey="chunk_id", textKey="text")
-    _header(view, "Answer")
+    _add(view, "Style").text = _STYLE
+    _header(view, " ".join(scheme.instructions.split()), size="6")
+    columns = _add(view, "View", style="display: flex; gap: 24px")
+    passages = _add(columns, "View", style="flex: 1; min-width: 0; max-height: 75vh; overflow-y: auto")
+    _header(passages, "Passages")
+    shown = {"name": "passages", "value": "$passages", "layout": "dialogue", "nameKey": "chunk_id", "textKey": "text"}
+    _add(passages, "Paragraphs", **shown)
+    asked = _add(columns, "View", style="flex: 1; min-width: 0")
+    _header(asked, "Question to $product")
+    _add(asked, "Text", name="question", value="$question")
+    _header(asked, "Answer")
     if scheme.spans:
-        labels = _add(view, "Labels", name=SPANS, toName="answer")
+        labels = _add(asked, "Labels", name=SPANS, toName="answer")
         for label in scheme.spans:
             _add(labels, "Label", value=label)
-    _add(view, "Text", name="answer", value="$answer", granularity="word")
+    _add(asked, "Text", name="answer", value="$answer", granularity="word")
     for choice in scheme.choices:
-        _header(view, choice.question)
-        answers = _add(view, "Choices", name=choice.name, toName="answer", choice="single", required="true")
+        _header(asked, choice.question)
+        answers = _add(asked, "Choices", name=choice.name, toName="answer", choice="single", required="true")
         for answer in choice.choices:
             _add(answers, "Choice", value=answer)
     ElementTree.indent(view)

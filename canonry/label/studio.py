@@ -46,6 +46,14 @@ def server_url() -> str | None:
     return url.rstrip("/")
 
 
+def configured_server() -> str:
+    """The configured server, or what is to be set, for people to read. Nothing is asked of it."""
+    try:
+        return server_url() or NOT_CONFIGURED
+    except LabelStudioError as error:
+        return str(error)
+
+
 def connect() -> LabelStudio | None:
     """A client for the configured server, once it has said who we are; None where no server is configured.
 

@@ -9,6 +9,7 @@ import socket
 import pytest
 
 from canonry import lake
+from canonry.cli.platform import status
 from canonry.label.annotations import Annotation, parse_task
 from canonry.label.draws import draw_day
 from canonry.label.inbox import import_annotations
@@ -53,6 +54,27 @@ def test_half_a_configuration_names_what_is_missing_and_shows_no_key(monkeypatch
     with pytest.raises(LabelStudioError, match=f"{lacking} is not set") as refused:
         connect()
     assert "secret" not in str(refused.value)
+
+
+def test_status_says_which_server_is_configured_and_how_many_tasks_were_sent(
+    zones, scheme, write_calls, monkeypatch, capsys
+):
+    monkeypatch.setenv("CANONRY_HOME", zones.home)
+    _tasks(zones, scheme, write_calls, "a")
+    status()
+    monkeypatch.setenv(URL, "http://127.0.0.1:8080/")
+    status()
+    record_project(zones.journal, PROJECT, "http://127.0.0.1:8080")
+    record_batch(zones.journal, PROJECT, "groundedness-v1-2026-11-09", {"a": 1, "b": 2})
+    monkeypatch.setenv(KEY, "secret")
+    status()
+    said = capsys.readouterr().out
+    assert [line for line in said.splitlines() if line.startswith("Label Studio: ")] == [
+        f"Label Studio: no server is configured: set {URL} and {KEY}; 0 tasks sent",
+        f"Label Studio: {KEY} is not set: set both, or neither to work through files; 0 tasks sent",
+        "Label Studio: http://127.0.0.1:8080; 2 tasks sent",
+    ]
+    assert "secret" not in said
 
 
 def test_a_server_that_is_down_is_an_error_that_says_what_to_do(monkeypatch):

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from label_studio_sdk import LabelStudio
+from playwright.sync_api import Page, expect
 
 from canonry import lake
 from canonry.catalog import SchemeSpec
@@ -432,3 +433,28 @@ def test_the_server_listens_on_this_machine_alone(server: Server) -> None:
     listening = [line.split() for line in Path(f"/proc/{server.process_id}/net/tcp").read_text().splitlines()[1:]]
     addresses = {fields[1] for fields in listening if fields[1].endswith(port) and fields[3] == "0A"}
     assert addresses == {f"0100007F{port}"}
+
+
+def test_a_reviewer_sees_passages_question_answer_and_choices_and_labels_in_a_browser(
+    labeling: Callable[[int], Labeling], server: Server, page: Page
+) -> None:
+    it = labeling(1)
+    it.send()
+    page.goto(f"{server.url}/user/login")
+    page.fill("input[name=email]", server.username)
+    page.fill("input[name=password]", server.password)
+    page.click("button[type=submit]")
+    page.wait_for_url(lambda url: "/login" not in url)
+    page.goto(f"{server.url}/projects/{it.project.project_id}/data?labeling=1")
+    expect(page.get_by_text("Labeling Instructions")).to_be_visible()
+    page.get_by_role("button", name="Close modal").click()
+    for text in ("Question to site", "How do I open a file, 0?", "Open a file and return a stream.", "Supported?"):
+        expect(page.get_by_text(text, exact=True)).to_be_in_viewport()
+    expect(page.get_by_text("00:00:00")).not_to_be_visible()
+    page.get_by_text("hallucinated").click()
+    page.get_by_test_id("bottombar-submit-button").click()
+    expect(page.get_by_text("No more")).to_be_visible()
+    assert it.pull().new == 1
+    (row,) = it.labels()
+    assert json.loads(row["result"]) == {"groundedness": "hallucinated", "spans": []}
+    assert row["simulated"] is False
