@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 import re
+import zlib
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -16,6 +18,7 @@ FORMAT_VERSION = 1
 BACKUPS = "backups"
 PIECES = "pieces"
 
+_SUFFIX = ".json.gz"
 _NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z")
 
 
@@ -59,7 +62,7 @@ class Backup:
 
 def backup_path(name: str) -> str:
     """Where a backup's manifest lies."""
-    return f"{BACKUPS}/{name}.json"
+    return f"{BACKUPS}/{name}{_SUFFIX}"
 
 
 def piece_path(piece: File) -> str:
@@ -69,7 +72,7 @@ def piece_path(piece: File) -> str:
 
 def list_backups(place: Storage) -> list[str]:
     """Names of the backups at a place, the oldest first."""
-    names = (entry.path.removeprefix(f"{BACKUPS}/").removesuffix(".json") for entry in place.list(BACKUPS))
+    names = (entry.path.removeprefix(f"{BACKUPS}/").removesuffix(_SUFFIX) for entry in place.list(BACKUPS))
     return [name for name in names if _NAME.fullmatch(name)]
 
 
@@ -83,19 +86,20 @@ def read_backup(place: Storage, name: str | None = None) -> Backup:
         raise BackupError(f"{place.url}: holds no backup {name!r}; it has {', '.join(known) or 'none'}")
     where = f"{place.url}/{backup_path(name)}"
     try:
-        data = place.read(backup_path(name))
+        data = gzip.decompress(place.read(backup_path(name)))
         newer = _FORMAT.validate_json(data).get("format_version")
         if isinstance(newer, int) and newer > FORMAT_VERSION:
             raise BackupError(f"{where}: format_version {newer}, expected at most {FORMAT_VERSION}; upgrade canonry")
         return _BACKUP.validate_json(data)
-    except (ValidationError, NotFound) as error:
+    except (ValidationError, NotFound, gzip.BadGzipFile, EOFError, zlib.error) as error:
         told = " ".join(str(error).split())[:200]
         raise BackupError(f"{where}: is not a backup's manifest: {told}; name an earlier one with --at") from None
 
 
 def put_backup(place: Storage, backup: Backup) -> None:
     """Write the manifest, the last step of a backup."""
-    if not place.put_if_absent(backup_path(backup.name), _BACKUP.dump_json(backup, indent=1) + b"\n"):
+    data = gzip.compress(_BACKUP.dump_json(backup, indent=1) + b"\n", mtime=0)
+    if not place.put_if_absent(backup_path(backup.name), data):
         raise BackupError(f"{place.url}/{backup_path(backup.name)}: is there already; take the backup again")
 
 

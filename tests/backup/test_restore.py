@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -121,14 +122,16 @@ def test_a_dry_run_writes_nothing(taken: Storage, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("manifest", "told"),
     [
-        (b'{"taken_at": "2026', "is not a backup's manifest"),
-        (b'{"format_version": 2}', "upgrade canonry"),
-        (b'{"objects": {"../x": 1}}', "is not a backup's manifest"),
+        (b"not compressed", "is not a backup's manifest"),
+        (gzip.compress(b"cut off" * 100)[:-20], "is not a backup's manifest"),
+        (gzip.compress(b'{"taken_at": "2026'), "is not a backup's manifest"),
+        (gzip.compress(b'{"format_version": 2}'), "upgrade canonry"),
+        (gzip.compress(b'{"objects": {"../x": 1}}'), "is not a backup's manifest"),
     ],
 )
 def test_a_manifest_that_cannot_be_read_is_named(taken: Storage, manifest: bytes, told: str) -> None:
-    taken.put("backups/20261124T130000.000000Z.json", manifest)
-    with pytest.raises(BackupError, match=rf"20261124T130000.000000Z.json: .*{told}"):
+    taken.put("backups/20261124T130000.000000Z.json.gz", manifest)
+    with pytest.raises(BackupError, match=rf"20261124T130000.000000Z.json.gz: .*{told}"):
         backup.read_backup(taken)
     assert backup.read_backup(taken, backup.list_backups(taken)[0]).taken_at == NOW
 

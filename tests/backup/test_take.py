@@ -188,7 +188,7 @@ def test_only_the_newest_backups_are_kept_and_with_them_what_they_need(home: Zon
 
 def test_nothing_is_removed_where_a_backup_that_stays_cannot_be_read(home: Zones, place: Storage) -> None:
     backup.take(home, place, now=NOW)
-    place.put("backups/20261124T130000.000000Z.json", b"{")
+    place.put("backups/20261124T130000.000000Z.json.gz", b"{")
     before = list(place.list())
     with pytest.raises(BackupError, match="is not a backup's manifest"):
         backup.keep_newest(place, 1)
