@@ -93,7 +93,9 @@ def read_backup(place: Storage, name: str | None = None) -> Backup:
         return _BACKUP.validate_json(data)
     except (ValidationError, NotFound, gzip.BadGzipFile, EOFError, zlib.error) as error:
         told = " ".join(str(error).split())[:200]
-        raise BackupError(f"{where}: is not a backup's manifest: {told}; name an earlier one with --at") from None
+        raise BackupError(
+            f"{where}: is not a backup's manifest: {told}; delete it, or name an earlier one with --at"
+        ) from None
 
 
 def put_backup(place: Storage, backup: Backup) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -30,6 +31,8 @@ PIECE_BYTES = 16 << 20
 
 THREADS = 8
 ATTEMPTS = 5
+
+log = logging.getLogger("canonry.backup")
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,11 @@ def _known(zones: Zones, place: Storage, present: dict[str, int]) -> dict[str, K
     """What the newest backup says of the same home, as far as its pieces are there."""
     if not list_backups(place):
         return {}
-    newest = read_backup(place)
+    try:
+        newest = read_backup(place)
+    except BackupError as error:
+        log.warning("%s; every object is read again", error)
+        return {}
     # Tags of another home mean nothing here; its cuts do.
     return {
         name: kept if newest.home == zones.home else replace(kept, etag="")

@@ -153,6 +153,14 @@ def test_an_interrupted_backup_leaves_the_earlier_one_and_the_next_completes(
     assert contents(restored(home, place, "other"))["exchange/new-9"] == b"new 9"
 
 
+def test_a_manifest_that_cannot_be_read_stops_no_further_backup(home: Zones, place: Storage) -> None:
+    backup.take(home, place, now=NOW)
+    place.put("backups/20261124T120000.500000Z.json.gz", b"damaged")
+    again = backup.take(home, place, now=later(1))
+    assert (again.read, again.copied_bytes) == (again.objects, 0)
+    assert backup.verify(place, backup.read_backup(place)) == []
+
+
 def test_another_home_may_be_backed_up_to_the_same_place(home: Zones, place: Storage) -> None:
     backup.take(home, place, now=NOW)
     other = restored(home, place, "other")
