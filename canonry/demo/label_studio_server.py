@@ -1,7 +1,7 @@
 """A Label Studio server for the demo and the tests, on this machine alone, with its own environment and data.
 
 Its packages (label-studio.txt) and a migrated data folder are made once and kept under XDG_CACHE_HOME; who needs a
-server copies the data folder. Not for production: see "Label Studio" in the documentation for that.
+server copies the data folder. Not for production: docs/deploy.md says how that is set up.
 
     python -m canonry.demo.label_studio_server DATA        # serves a data folder until it is interrupted
 """
@@ -14,6 +14,7 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -215,7 +216,8 @@ def _tail(log: Path) -> str:
 
 
 def main() -> None:
-    """Serve a data folder until interrupted."""
+    """Serve a data folder until interrupted or terminated."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     with running(Path(sys.argv[1])) as server, suppress(KeyboardInterrupt):
         print(f"{server.url}  log in as {server.username}, password {server.password}; end with Ctrl-C", flush=True)
         while True:
