@@ -177,14 +177,16 @@ def build_labels(catalog: Catalog) -> dg.Definitions:
     return dg.Definitions(assets=[labels])
 
 
+def days_concerned(catalog: Catalog, name: str, days: Iterable[dt.date]) -> set[dt.date]:
+    """Days whose window of some eval of a scheme holds one of these days."""
+    window = max((each.window_days for each in catalog.evals.values() if each.scheme == name), default=1)
+    return {day + dt.timedelta(days=later) for day in days for later in range(window)}
+
+
 def _tell(platform: Platform, name: str, days: Iterable[dt.date]) -> None:
-    """Note that every day whose window holds one of these days is to be computed again."""
-    window = max((each.window_days for each in platform.catalog.evals.values() if each.scheme == name), default=1)
-    for day in days:
-        for later in range(window):
-            # A day that is still to come is computed when it has come, though nobody may call on it.
-            asked = day + dt.timedelta(days=later)
-            news.tell(platform.zones.lake, news.OUTCOMES, asked, f"labels of {name}, {day}")
+    """Note the days to compute again. One still to come is computed when it has come, though nobody may call on it."""
+    for day in days_concerned(platform.catalog, name, days):
+        news.tell(platform.zones.lake, news.OUTCOMES, day, f"labels of {name}")
 
 
 @contextmanager

@@ -5,7 +5,6 @@ Whether there is news is read from the zones, never remembered here: a daemon th
 
 import datetime as dt
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,10 +15,13 @@ from canonry import lake
 from canonry.catalog import Catalog
 from canonry.collect.file_drop import waiting_files
 from canonry.collect.news import days_to_collect, days_to_recompute
+from canonry.label.partition import days_behind
+from canonry.label.studio import NOT_CONFIGURED, server_url
 from canonry.label.tasks import folder
 from canonry.labels import list_draws
 from canonry.locations import LocationError, expand, fingerprint, stored_files
 from canonry.publish import unpublished
+from dagster_project.label import days_concerned
 from dagster_project.resources import DAILY, DAYS_PER_RUN, Platform
 
 if TYPE_CHECKING:
@@ -116,7 +118,7 @@ def _schedules(catalog: Catalog, jobs: "dict[str, Job]", timetable: Timetable) -
     @dg.schedule(**common("recompute"), description="Every night, the days whose calls, feedback or labels changed.")
     def recompute(context: Tick, platform: Platform) -> Requests:
         today = platform.today()
-        if days := [day for day in days_to_recompute(platform.zones) if day <= today]:
+        if days := [day for day in _days_to_recompute(platform) if day <= today]:
             return _by_range(context, "recompute", days, platform.now())
         if names := unpublished(platform.zones, platform.catalog, today):
             return _by_range(context, "recompute", [today], platform.now(), f"not released yet: {', '.join(names)}")
@@ -130,8 +132,8 @@ def _schedules(catalog: Catalog, jobs: "dict[str, Job]", timetable: Timetable) -
 
     @dg.schedule(**common("pull_labels"), description="On weekdays, every hour, from Label Studio.")
     def pull_labels(context: Tick) -> Requests:
-        if not (os.environ.get("LABEL_STUDIO_URL") and os.environ.get("LABEL_STUDIO_API_KEY")):
-            return dg.SkipReason("No server is configured: set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
+        if server_url() is None:
+            return dg.SkipReason(NOT_CONFIGURED)
         return _once(context, "pull_labels", "")
 
     @dg.schedule(**common("rebuild_indexes"), description="Every week: what did not change is not embedded again.")
@@ -218,6 +220,14 @@ def _failures(seconds: int) -> dg.SensorDefinition:
         platform.zones.journal.put_if_absent(path, json.dumps(entry, indent=1).encode())
 
     return failures
+
+
+def _days_to_recompute(platform: Platform) -> set[dt.date]:
+    """Days that were noted, and those of labels that were journalled by a run that broke off before it noted them."""
+    days = set(days_to_recompute(platform.zones))
+    for name, behind in days_behind(platform.zones).items():
+        days |= days_concerned(platform.catalog, name, behind)
+    return days
 
 
 def _days_to_draw(platform: Platform) -> list[dt.date]:

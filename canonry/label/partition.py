@@ -50,6 +50,19 @@ def write_labels(zones: Zones, day: dt.date) -> LabelsWritten:
     return LabelsWritten(len(rows), skipped, changed)
 
 
+def days_behind(zones: Zones) -> dict[str, list[dt.date]]:
+    """By scheme, days whose `lake/labels` is not made from every annotation that the journal has of them."""
+    entries: dict[dt.date, list[str]] = {}
+    for entry in zones.journal.list("annotations"):
+        entries.setdefault(dt.date.fromisoformat(entry.path.split("/")[1]), []).append(entry.path)
+    behind: dict[str, list[dt.date]] = {}
+    for day, paths in sorted(entries.items()):
+        made_from = (lake.manifest(zones.lake, "labels", day) or {}).get("annotations", [])
+        for scheme in sorted({path.split("/")[2] for path in set(paths) ^ set(made_from)}):
+            behind.setdefault(scheme, []).append(day)
+    return behind
+
+
 class _Draws:
     """The day's draws, each read once, with the digest of what was read."""
 

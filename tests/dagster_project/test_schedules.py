@@ -12,6 +12,7 @@ from dagster._core.utils import make_new_run_id
 from canonry.collect import news
 from canonry.collect.landing import LandingWriter
 from canonry.collect.partition import collect_day
+from canonry.label.partition import write_labels
 from canonry.storage import Zones, open_zones
 from dagster_project import definitions, schedules
 from dagster_project.resources import DAYS_PER_RUN, Platform
@@ -77,7 +78,7 @@ def land(zones: Zones, *days: dt.date) -> None:
         ("landing_news", "Nothing new has landed"),
         ("collect", "Nothing landed"),
         ("draw_labels", "Every day that is over was drawn from"),
-        ("pull_labels", "No server is configured: set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY"),
+        ("pull_labels", "no server is configured: set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY"),
         ("label_inbox", "No export came in"),
         ("take_files", "No file waits"),
         ("corpus_changed", "No index's documents changed"),
@@ -124,6 +125,15 @@ def test_tables_are_asked_for_on_days_that_were_collected_until_they_are_compute
         pass
     (request,) = tick("recompute", home)
     assert request.tags["canonry/news"].startswith("not released yet: docs-answer, models")
+
+
+def test_labels_that_a_run_journalled_and_did_not_note_are_found(home: Zones) -> None:
+    behind = TODAY - 3 * DAY
+    home.journal.put(f"annotations/{behind}/groundedness/entry.json", b'{"annotations": []}')
+    assert ranges(tick("recompute", home)) == [(f"{behind}", f"{TODAY}")]
+    write_labels(home, behind)
+    (request,) = tick("recompute", home)
+    assert "not released yet" in request.tags["canonry/news"]
 
 
 def test_labels_are_drawn_from_days_that_are_over_but_not_long(home: Zones) -> None:
