@@ -27,7 +27,7 @@ from tests.loop_home import lake_digests, mart_rows
 from tests.system.fortnight import CALLS, DAYS, DOCUMENTS, ROOT, THUMBS, Servers, live
 
 SCHEME = "groundedness"
-SECONDS_A_DAY = 45
+SECONDS_A_DAY = 30
 KILLS = 20
 AFTER = DAYS[-1] + dt.timedelta(days=1)
 IN_PROGRESS = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
