@@ -41,6 +41,7 @@ def build(catalog: Catalog) -> dg.Definitions:
         backfill_policy=RANGE,
     )
     def charges(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        platform.recomputes(context)
         snapshot = price_snapshot(platform.zones, platform.now())
         days = days_of(context)
         made = [charge_day(platform.zones, platform.catalog, day, snapshot) for day in days]

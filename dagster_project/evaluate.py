@@ -45,6 +45,7 @@ def build(catalog: Catalog) -> dg.Definitions:
 
     @dg.multi_asset(name="estimate", specs=[whole, *each], partitions_def=DAILY, backfill_policy=RANGE)
     def estimate(context: dg.AssetExecutionContext, platform: Platform):  # type: ignore[no-untyped-def]
+        platform.recomputes(context)
         days = days_of(context)
         made = [estimate_all(platform.zones, platform.catalog, day) for day in days]
         table = lake.read(platform.zones.lake, "estimates", days[-1:])

@@ -167,6 +167,7 @@ def build_labels(catalog: Catalog) -> dg.Definitions:
         backfill_policy=RANGE,
     )
     def labels(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        platform.recomputes(context)
         days = days_of(context)
         made = [write_labels(platform.zones, day) for day in days]
         table = lake.read(platform.zones.lake, "labels", days, ["scheme", "item_id", "result", "stratum", "simulated"])

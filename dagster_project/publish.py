@@ -6,6 +6,7 @@ import dagster as dg
 import duckdb
 
 from canonry.catalog import Catalog
+from canonry.collect import news
 from canonry.index.store import judged_candidates
 from canonry.label.progress import label_progress
 from canonry.labels import schemes_drawn
@@ -46,6 +47,7 @@ def build(catalog: Catalog) -> dg.Definitions:
                 "state": outcome.state,
             }
             yield dg.MaterializeResult(asset_key=["published", "tables", mart], metadata=metadata)
+        news.settle(platform.zones.lake, context.run.run_id)
 
     return dg.Definitions(assets=[tables, _scorecard(catalog, specs)])
 

@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from canonry import catalog as catalogs
 from canonry import lake
 from canonry.catalog import Catalog
+from canonry.collect import news
 from canonry.collect.landing import first_day, utc_now
 from canonry.storage import Zones, open_zones
 
@@ -92,6 +93,10 @@ class Platform(dg.ConfigurableResource):
             yield
         finally:
             lock.release()
+
+    def recomputes(self, context: dg.AssetExecutionContext) -> None:
+        """Take the notes of the run's days: every step that computes what tables are made of begins so."""
+        news.begin(self.zones.lake, days_of(context), context.run.run_id)
 
     @staticmethod
     def now() -> dt.datetime:

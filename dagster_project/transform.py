@@ -2,7 +2,6 @@
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
 from typing import Any
 
 import dagster as dg
@@ -41,14 +40,14 @@ def build() -> dg.Definitions:
         **common,
     )
     def intermediate(context: dg.AssetExecutionContext, dbt: DbtCliResource, platform: Platform) -> Iterator[Any]:
-        with ExitStack() as notes:
-            for day in days_of(context):
-                notes.enter_context(news.taking(platform.zones.lake, "outcomes", day))
-            yield from _build(context, dbt, platform)
+        platform.recomputes(context)
+        yield from _build(context, dbt, platform)
 
     @dbt_assets(select="marts", name="dbt_marts", **common)
     def marts(context: dg.AssetExecutionContext, dbt: DbtCliResource, platform: Platform) -> Iterator[Any]:
+        platform.recomputes(context)
         yield from _build(context, dbt, platform)
+        news.built(platform.zones.lake, days_of(context), context.run.run_id)
 
     return dg.Definitions(assets=[intermediate, marts])
 

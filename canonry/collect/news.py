@@ -7,7 +7,7 @@ them.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from canonry import lake as lakes
@@ -21,6 +21,7 @@ OUTCOMES = "outcomes"
 
 _NEWS = "news"
 _TAKEN = ".taken"
+_BEGUN, _BUILT = b"begun", b"built"
 
 
 def tell(lake: Storage, asset: str, day: dt.date, because: str) -> None:
@@ -30,8 +31,7 @@ def tell(lake: Storage, asset: str, day: dt.date, because: str) -> None:
 
 def told(lake: Storage, asset: str) -> list[dt.date]:
     """Days noted for an asset and not computed since."""
-    names = {entry.path.rpartition("/")[2].removesuffix(_TAKEN) for entry in lake.list(f"{_NEWS}/{asset}")}
-    return sorted(dt.date.fromisoformat(name) for name in names)
+    return sorted({_day(entry.path) for entry in lake.list(f"{_NEWS}/{asset}")})
 
 
 @contextmanager
@@ -76,6 +76,39 @@ def days_to_collect(zones: Zones, *, today: dt.date) -> dict[dt.date, str]:
         for day in told(zones.lake, kind):
             news.setdefault(day, f"{kind} changed by another day")
     return dict(sorted(news.items()))
+
+
+def begin(lake: Storage, days: Iterable[dt.date], run: str) -> None:
+    """Take the notes of days whose tables a run computes: the first step of the run does, the others find it done.
+
+    A day counts as noted until the run's end (`built`, `settle`); what is told meanwhile is a note of its own.
+    """
+    folder = f"{_NEWS}/{OUTCOMES}"
+    before = [entry.path for entry in lake.list(folder)]
+    for day in days:
+        mine = f"{folder}/{day.isoformat()}.{run}"
+        if mine not in before:
+            lake.put_if_absent(mine, _BEGUN)
+            for path in before:
+                if _day(path) == day:
+                    lake.delete(path)
+
+
+def built(lake: Storage, days: Iterable[dt.date], run: str) -> None:
+    """Say that a run has built the tables of days: what is left is to publish them."""
+    for day in days:
+        lake.put(f"{_NEWS}/{OUTCOMES}/{day.isoformat()}.{run}", _BUILT)
+
+
+def settle(lake: Storage, run: str) -> None:
+    """Strike off the days whose tables a run has built, now that they are published."""
+    for entry in list(lake.list(f"{_NEWS}/{OUTCOMES}")):
+        if entry.path.endswith(f".{run}") and lake.read(entry.path) == _BUILT:
+            lake.delete(entry.path)
+
+
+def _day(path: str) -> dt.date:
+    return dt.date.fromisoformat(path.rpartition("/")[2][:10])
 
 
 def days_to_recompute(zones: Zones) -> list[dt.date]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
+import os
 from pathlib import Path
 
 import dagster as dg
@@ -14,7 +16,7 @@ from canonry.collect.landing import LandingWriter
 from canonry.collect.partition import collect_day
 from canonry.label.partition import write_labels
 from canonry.storage import Zones, open_zones
-from dagster_project import definitions, schedules
+from dagster_project import schedules
 from dagster_project.resources import DAYS_PER_RUN, Platform
 
 TODAY = dt.date(2026, 11, 20)
@@ -33,9 +35,21 @@ class Fixed(Platform):
         return TODAY
 
 
+@functools.cache
+def repository() -> dg.RepositoryDefinition:
+    """The graph. Importing it tells dbt where the zones are by the environment, which other tests must not see."""
+    before = dict(os.environ)
+    try:
+        from dagster_project.definitions import defs
+    finally:
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+    return defs.get_repository_def()
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Zones:
-    for name in ("LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY", "CANONRY_WAREHOUSE"):
+    for name in ("LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY", "CANONRY_DATA", "CANONRY_WAREHOUSE"):
         monkeypatch.delenv(name, raising=False)
     return open_zones(tmp_path)
 
@@ -47,16 +61,15 @@ def tick(
     if instance is None:
         with dg.instance_for_test() as instance:
             return tick(name, zones, cursor, instance)
-    repository = definitions.defs.get_repository_def()
     resources = {"platform": Fixed(home=zones.home)}
-    if repository.has_sensor_def(name):
-        sensor = dg.build_sensor_context(instance, cursor, resources=resources, repository_def=repository)
-        found = repository.get_sensor_def(name).evaluate_tick(sensor)
+    if repository().has_sensor_def(name):
+        sensor = dg.build_sensor_context(instance, cursor, resources=resources, repository_def=repository())
+        found = repository().get_sensor_def(name).evaluate_tick(sensor)
         return found.run_requests or str(found.skip_message)
     schedule = dg.build_schedule_context(
         instance, resources=resources, scheduled_execution_time=dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
     )
-    found = repository.get_schedule_def(name).evaluate_tick(schedule)
+    found = repository().get_schedule_def(name).evaluate_tick(schedule)
     return list(found.run_requests or ()) or str(found.skip_message)
 
 

@@ -1,0 +1,49 @@
+"""A day is noted until a run has computed and published its tables; what is told meanwhile asks for another run."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from canonry.collect import news
+from canonry.collect.news import days_to_recompute
+from canonry.storage import Zones
+
+DAY = dt.date(2026, 11, 2)
+NEXT = DAY + dt.timedelta(days=1)
+
+
+def tell(zones: Zones, day: dt.date = DAY) -> None:
+    news.tell(zones.lake, news.OUTCOMES, day, "because")
+
+
+def test_a_day_is_noted_until_its_tables_are_built_and_published(zones: Zones) -> None:
+    tell(zones)
+    news.begin(zones.lake, [DAY, NEXT], "run-1")
+    assert days_to_recompute(zones) == [DAY, NEXT]
+    news.settle(zones.lake, "run-1")
+    assert days_to_recompute(zones) == [DAY, NEXT], "published, but not built"
+    news.built(zones.lake, [DAY, NEXT], "run-1")
+    assert days_to_recompute(zones) == [DAY, NEXT], "built, but not published"
+    news.settle(zones.lake, "run-1")
+    assert days_to_recompute(zones) == []
+
+
+def test_what_is_told_after_the_first_step_of_a_run_outlives_it(zones: Zones) -> None:
+    news.begin(zones.lake, [DAY], "run-1")
+    tell(zones)
+    news.begin(zones.lake, [DAY], "run-1")
+    news.built(zones.lake, [DAY], "run-1")
+    news.settle(zones.lake, "run-1")
+    assert days_to_recompute(zones) == [DAY]
+
+
+def test_a_run_that_broke_off_is_made_good_by_the_next_one(zones: Zones) -> None:
+    tell(zones)
+    tell(zones, NEXT)
+    news.begin(zones.lake, [DAY], "broken")
+    news.built(zones.lake, [DAY], "broken")
+    news.begin(zones.lake, [DAY], "run-2")
+    news.settle(zones.lake, "broken")
+    news.built(zones.lake, [DAY], "run-2")
+    news.settle(zones.lake, "run-2")
+    assert days_to_recompute(zones) == [NEXT]
