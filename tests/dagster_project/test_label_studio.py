@@ -22,12 +22,14 @@ ANNOTATIONS = dg.AssetKey(["journal", "annotations", NAME])
 def materialize(home: Path, *keys: dg.AssetKey) -> dg.ExecuteInProcessResult:
     """Run some of the scheme's assets on a home."""
     defined = label.build(NAME, catalog.load(ASSETS).schemes[NAME])
-    return dg.materialize(
-        list(defined.assets or ()),
-        resources={"platform": Platform(home=str(home))},
-        selection=dg.AssetSelection.assets(*keys),
-        raise_on_error=False,
-    )
+    with dg.DagsterInstance.ephemeral() as instance:
+        return dg.materialize(
+            list(defined.assets or ()),
+            resources={"platform": Platform(home=str(home))},
+            selection=dg.AssetSelection.assets(*keys),
+            instance=instance,
+            raise_on_error=False,
+        )
 
 
 def metadata(result: dg.ExecuteInProcessResult, key: dg.AssetKey) -> dict[str, object]:
