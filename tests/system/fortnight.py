@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
+
 from canonry.collect.landing import LandingWriter
 from canonry.storage import Zones
 
@@ -106,6 +108,11 @@ class Servers:
         settings = (ROOT / "dagster_project" / "dagster.yaml").read_text()
         quick = "run_monitoring:\n  enabled: true\n  poll_interval_seconds: 5\n"
         (dagster_home / "dagster.yaml").write_text(settings.replace("run_monitoring:\n  enabled: true\n", quick))
+        # Made before anybody starts: two servers that meet an empty home both write its first tables.
+        with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
+            assert not instance.get_runs()
+            assert not instance.all_asset_keys()
+            assert not instance.all_instigator_state()
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("CANONRY_", "LABEL_STUDIO"))},
             "CANONRY_HOME": str(home),
