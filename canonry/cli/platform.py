@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -120,7 +121,10 @@ def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> 
 
     Example: canonry ui --port 3001
     """
-    prepare_dagster_home()
+    home = prepare_dagster_home()
+    if not (home / "history").exists():
+        # Or the webserver and the daemon would both make the tables of an empty home, and trip over each other.
+        subprocess.run([sys.executable, "-m", "dagster", "instance", "migrate"], check=True, capture_output=True)
     program = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
     os.execv(sys.executable, program)
 
