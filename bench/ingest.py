@@ -20,10 +20,9 @@ from typing import Any
 import duckdb
 
 from bench._report import arguments, report
-from canonry.collect.landing import LandingWriter
 from canonry.collect.partition import collect_day
-from canonry.collect.segments import segments_of
 from canonry.events import ENVELOPE, INFERENCE
+from canonry.landing import LandingWriter, segments_of
 from canonry.progress import track
 from canonry.storage import Zones, open_zones
 

@@ -21,7 +21,7 @@ from canonry import catalog as catalogs
 from canonry import lake
 from canonry.catalog import Catalog
 from canonry.collect import news
-from canonry.collect.landing import first_day, utc_now
+from canonry.landing import first_day, utc_now
 from canonry.storage import Zones, open_zones
 
 ROOT = Path(__file__).parent.parent

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from canonry.collect.landing import LandingWriter
+from canonry.landing import LandingWriter
 from canonry.storage import open_zones
 
 DAYS = [dt.date(2026, 11, day) for day in (2, 3, 4)]

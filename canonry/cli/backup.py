@@ -112,9 +112,9 @@ def _say_what_is_next(zones: Zones, assets: Path) -> None:
 def days_to_compute(zones: Zones, assets: Path) -> tuple[dt.date, dt.date] | None:
     """First and last day that is computed from what lies in landing and journal; None where nothing does."""
     from canonry import catalog
-    from canonry.collect.segments import list_segments
     from canonry.events import EVENT_TYPES
     from canonry.labels import list_draws, schemes_drawn
+    from canonry.landing import list_segments
 
     days = {segment.day or segment.received for kind in EVENT_TYPES for segment in list_segments(zones.landing, kind)}
     if not days:

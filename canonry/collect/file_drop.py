@@ -18,9 +18,9 @@ import duckdb
 from canonry.catalog import SourceSpec
 from canonry.catalog.specs import Emit
 from canonry.collect.foreign import ForeignFileError, create_rows
-from canonry.collect.landing import LandingWriter
 from canonry.collect.validate import engine
 from canonry.events import EVENT_TYPES
+from canonry.landing import LandingWriter
 from canonry.locations import LocationError, expand, stored_files
 from canonry.progress import track
 from canonry.storage import Entry, NotFound, Storage, Zones

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 
 from canonry import lake as lakes
 from canonry.collect.rejected import foreign_files
-from canonry.collect.segments import list_segments
 from canonry.events import EVENT_TYPES
+from canonry.landing import list_segments
 from canonry.storage import Storage, Zones
 
 OUTCOMES = "outcomes"

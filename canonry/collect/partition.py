@@ -25,9 +25,9 @@ from canonry import lake as lakes
 from canonry.collect import copies, keys, news
 from canonry.collect.parts import Output, write_narrow, write_sorted
 from canonry.collect.rejected import DAMAGED, TORN, PiecesOfSegment, sweep_rejected, write_rejected
-from canonry.collect.segments import Segment, segments_of
 from canonry.collect.validate import CollectError, Read, engine, load_events
 from canonry.events import EVENT_TYPES, FEEDBACK, INFERENCE, EventType
+from canonry.landing import Segment, segments_of
 from canonry.storage import Storage, Zones
 
 CODE_VERSION = 1

@@ -16,10 +16,9 @@ import orjson
 import pyarrow as pa
 
 from canonry import lake as lakes
-from canonry.collect.landing import first_day
-from canonry.collect.segments import Segment, list_foreign, list_segments, read_committed
 from canonry.collect.validate import raw_lines
 from canonry.events import EVENT_TYPES
+from canonry.landing import Segment, first_day, list_foreign, list_segments, read_committed
 from canonry.storage import Entry, Storage, Zones
 
 DAMAGED = "damaged batch: its checksum does not match"

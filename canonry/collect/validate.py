@@ -16,8 +16,8 @@ from pathlib import Path
 
 import duckdb
 
-from canonry.collect.segments import Committed, Segment, read_committed
 from canonry.events import ENVELOPE, EventType, Field
+from canonry.landing import Committed, Segment, read_committed
 from canonry.storage import Storage
 
 _SQL_TYPES = {

@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.markup import escape
 
 from canonry import catalog
-from canonry.collect.landing import utc_now
 from canonry.collect.news import days_to_collect
 from canonry.demo import reviewers, summary, traffic
 from canonry.demo.assistant import Assistant
@@ -24,6 +23,7 @@ from canonry.demo.knowledge import Document, knowledge_base, write_knowledge
 from canonry.demo.live_reviewers import forget_server, live_server, review_live
 from canonry.demo.products import DAYS, LATEST, digest
 from canonry.demo.questions import golden_queries, traffic_questions, write_golden
+from canonry.landing import utc_now
 from canonry.storage import Zones, open_zones
 
 SCHEME = "groundedness"

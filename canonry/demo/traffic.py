@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from canonry.collect.landing import LandingWriter
 from canonry.demo.assistant import Assistant
 from canonry.demo.mishaps import as_sent
 from canonry.demo.products import DAYS, PlannedCall, plan_day
 from canonry.demo.questions import Question
 from canonry.demo.telemetry import inference, retriever_step, thumb
+from canonry.landing import LandingWriter
 from canonry.progress import track
 from canonry.storage import Zones
 

@@ -11,8 +11,7 @@ import pytest
 from canonry import backup, release
 from canonry.backup import BackupError
 from canonry.backup import _take as taking
-from canonry.collect.landing import LandingWriter
-from canonry.collect.segments import list_segments, read_committed
+from canonry.landing import LandingWriter, list_segments, read_committed
 from canonry.storage import Storage, Zones, open_storage, open_zones
 from tests.backup.conftest import NOW, Watched, contents, publish
 from tests.release.conftest import Failing

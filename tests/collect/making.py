@@ -7,11 +7,11 @@ import hashlib
 from typing import Any
 
 from canonry import lake
-from canonry.collect.landing import LandingWriter
 from canonry.collect.news import days_to_collect
 from canonry.collect.partition import collect_day
 from canonry.collect.rejected import collect_unreadable
 from canonry.events import EVENT_TYPES
+from canonry.landing import LandingWriter
 from canonry.storage import Storage, Zones
 
 DAY = dt.date(2026, 3, 10)

@@ -16,8 +16,8 @@ from canonry.collect import news
 from canonry.collect.news import days_to_collect, days_to_recompute
 from canonry.collect.partition import collect_day
 from canonry.collect.rejected import collect_unreadable
-from canonry.collect.segments import list_segments
 from canonry.collect.validate import CollectError, engine
+from canonry.landing import list_segments
 from canonry.storage import LocalStorage, Zones, open_zones
 from tests.collect.making import (
     AFTER,
@@ -112,7 +112,7 @@ def engine_of(threads: int) -> Iterator[duckdb.DuckDBPyConnection]:
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_running_again_gives_the_same_bytes_on_any_number_of_threads(tmp_path, monkeypatch, threads):
     monkeypatch.setattr("canonry.collect.parts.ROWS_PER_GROUP", 100)
-    monkeypatch.setattr("canonry.collect.landing.MAX_SEGMENT_BYTES", 20_000)
+    monkeypatch.setattr("canonry.landing._writer.MAX_SEGMENT_BYTES", 20_000)
     home = open_zones(tmp_path / "home")
     writing, order = writer(home.landing), list(range(700))
     random.Random(1).shuffle(order)

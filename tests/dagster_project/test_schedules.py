@@ -12,9 +12,9 @@ import pytest
 from dagster._core.utils import make_new_run_id
 
 from canonry.collect import news
-from canonry.collect.landing import LandingWriter
 from canonry.collect.partition import collect_day
 from canonry.label.partition import write_labels
+from canonry.landing import LandingWriter
 from canonry.storage import Zones, open_zones
 from dagster_project import schedules
 from dagster_project.resources import DAYS_PER_RUN, Platform

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from canonry import catalog
-from canonry.collect.landing import LandingWriter
 from canonry.collect.partition import collect_day
 from canonry.demo import traffic
 from canonry.demo.products import DAYS
@@ -18,6 +17,7 @@ from canonry.label.annotations import Annotation, parse_task
 from canonry.label.draws import draw_day
 from canonry.label.inbox import import_annotations
 from canonry.label.tasks import export_tasks
+from canonry.landing import LandingWriter
 from canonry.storage import Zones
 
 ASSETS = Path(__file__).parent.parent.parent / "assets"

@@ -15,8 +15,8 @@ from typing import Any
 import orjson
 from ulid import ULID
 
-from canonry.collect.segments import frame, raw_path, segment_path
 from canonry.events import EVENT_TYPES, SCHEMA_VERSION, EventType
+from canonry.landing._segments import frame, raw_path, segment_path
 from canonry.storage import Storage
 
 MAX_EVENT_BYTES = 4 << 20

@@ -9,10 +9,9 @@ import json
 
 import pytest
 
-from canonry.collect.landing import MAX_EVENT_BYTES, LandingWriter
 from canonry.collect.partition import collect_day
 from canonry.collect.rejected import collect_unreadable
-from canonry.collect.segments import list_segments, read_committed
+from canonry.landing import MAX_EVENT_BYTES, LandingWriter, list_segments, read_committed
 from canonry.storage import LocalStorage, ObjectStorage, Zones, open_zones
 from tests.collect.making import AFTER, DAY, NOON, contents, feedback, ids, inference, rows, writer
 from tests.forgetful import ForgetfulFiles, FullDisk
@@ -253,7 +252,7 @@ def test_a_day_is_told_by_the_event_within_what_is_sane(zones: Zones, monkeypatc
 
 
 def test_a_writer_leaves_a_segment_that_has_grown(zones: Zones, monkeypatch):
-    monkeypatch.setattr("canonry.collect.landing.MAX_SEGMENT_BYTES", 1_000)
+    monkeypatch.setattr("canonry.landing._writer.MAX_SEGMENT_BYTES", 1_000)
     writing = writer(zones.landing)
     for number in range(6):
         writing.append("inferences", [inference(number)])

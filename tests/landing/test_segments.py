@@ -7,8 +7,8 @@ import random
 
 import pytest
 
-from canonry.collect.segments import Segment, frame, list_foreign, list_segments, parse_path, raw_path, read_committed
-from canonry.collect.segments import segment_path as path_of
+from canonry.landing import Segment, frame, list_foreign, list_segments, parse_path, raw_path, read_committed
+from canonry.landing import segment_path as path_of
 from canonry.storage import Entry, LocalStorage
 
 BATCHES = [[b'{"a":%d,"text":"some words"}' % (10 * number + line) for line in range(3)] for number in range(4)]
