@@ -4,6 +4,7 @@ Its packages (label-studio.txt) and a migrated data folder are made once and kep
 server copies the data folder. Not for production: docs/deploy.md says how that is set up.
 
     python -m canonry.demo.label_studio_server DATA        # serves a data folder until it is interrupted
+    python -m canonry.demo.label_studio_server DATA 8080   # on this port
 """
 
 from __future__ import annotations
@@ -41,8 +42,14 @@ _PATIENCE = 600
 _SECONDS_TO_STOP = 15
 _LISTENS = re.compile(r"Starting development server at (http://127\.0\.0\.1:\d+)/")
 
-# As a module: the programs of an environment that was moved would not start.
-_START = "import sys; from label_studio.server import main; sys.exit(main())"
+# As a module: the programs of an environment that was moved would not start. Nothing is ever written to its input,
+# which ends with whoever started it: a server must not outlive a demo that was killed.
+_START = """
+import os, sys, threading
+threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(1)), daemon=True).start()
+from label_studio.server import main
+sys.exit(main())
+"""
 
 
 class ServerFailed(Exception):
@@ -62,12 +69,15 @@ class Server:
 
 
 @contextmanager
-def running(data: Path) -> Iterator[Server]:
-    """Serve a data folder, made from the golden one where there is none, on a free port. Raises ServerFailed."""
+def running(data: Path, port: int | None = None) -> Iterator[Server]:
+    """Serve a data folder, made from the golden one where there is none; by default on a free port.
+
+    Raises ServerFailed.
+    """
     environment, golden = _prepared()
     if not data.exists():
         _copy(golden, data)
-    with _started(environment, data) as server:
+    with _started(environment, data, port or _free_port()) as server:
         yield server
 
 
@@ -122,7 +132,7 @@ def _migrate(environment: Path, data: Path) -> None:
     data.mkdir(mode=0o700)
     credentials = {"password": secrets.token_urlsafe(12), "api_key": secrets.token_hex(20)}
     (data / _CREDENTIALS).write_text(json.dumps(credentials))
-    with _started(environment, data):
+    with _started(environment, data, _free_port()):
         pass
 
 
@@ -133,14 +143,14 @@ def _copy(golden: Path, data: Path) -> None:
 
 
 @contextmanager
-def _started(environment: Path, data: Path) -> Iterator[Server]:
+def _started(environment: Path, data: Path, port: int) -> Iterator[Server]:
     credentials = json.loads((data / _CREDENTIALS).read_text())
     log = data / _LOG
-    arguments = ["--no-browser", "--internal-host", "127.0.0.1", "-p", str(_free_port()), "--enable-legacy-api-token"]
+    arguments = ["--no-browser", "--internal-host", "127.0.0.1", "-p", str(port), "--enable-legacy-api-token"]
     with open(log, "wb") as output:
         process = subprocess.Popen(
             [str(environment / "bin" / "python"), "-c", _START, "start", *arguments],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
             env=_variables(data, credentials),
@@ -218,7 +228,8 @@ def _tail(log: Path) -> str:
 def main() -> None:
     """Serve a data folder until interrupted or terminated."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    with running(Path(sys.argv[1])) as server, suppress(KeyboardInterrupt):
+    data, *port = sys.argv[1:]
+    with running(Path(data), *map(int, port)) as server, suppress(KeyboardInterrupt):
         print(f"{server.url}  log in as {server.username}, password {server.password}; end with Ctrl-C", flush=True)
         while True:
             time.sleep(3600)

@@ -8,6 +8,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import suppress
@@ -16,7 +17,9 @@ from typing import Any
 
 import dagster as dg
 
-from canonry.collect.landing import LandingWriter
+from canonry.demo.label_studio_server import running
+from canonry.label.studio import KEY, URL
+from canonry.landing import LandingWriter
 from canonry.storage import Zones
 
 ROOT = Path(__file__).parent.parent.parent
@@ -97,13 +100,12 @@ def _write_trace(data: Path) -> None:
     beside.rename(folder / "AzureLLMInferenceTrace_code.csv.gz")
 
 
-class Servers:
-    """The daemon and the webserver on a home, each in a process group of its own."""
+class Home:
+    """A home with Dagster's tables, and the environment of who works on it. Its clock stands still until it is set."""
 
-    def __init__(self, home: Path, port: int) -> None:
-        self.home, self.clock, self.data = home, home / "clock", home / "data"
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
-        dagster_home = home / "dagster"
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.clock, self.data = folder, folder / "clock", folder / "data"
+        dagster_home = folder / "dagster"
         dagster_home.mkdir(parents=True)
         settings = (ROOT / "dagster_project" / "dagster.yaml").read_text()
         quick = "run_monitoring:\n  enabled: true\n  poll_interval_seconds: 5\n"
@@ -115,17 +117,12 @@ class Servers:
             assert not instance.all_instigator_state()
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("CANONRY_", "LABEL_STUDIO"))},
-            "CANONRY_HOME": str(home),
+            "CANONRY_HOME": str(folder),
             "CANONRY_DATA": str(self.data),
-            "CANONRY_WAREHOUSE": str(home / "warehouse.duckdb"),
-            "CANONRY_LAKE": str(home / "lake"),
+            "CANONRY_WAREHOUSE": str(folder / "warehouse.duckdb"),
+            "CANONRY_LAKE": str(folder / "lake"),
             "DAGSTER_HOME": str(dagster_home),
             "FORTNIGHT_CLOCK": str(self.clock),
-        }
-        module = ["-m", "tests.system.fast_definitions"]
-        self._programs = {
-            "daemon": [sys.executable, "-m", "dagster._daemon", "run", *module],
-            "webserver": [sys.executable, "-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port), *module],
         }
 
     def set_clock(self, moment: dt.datetime) -> None:
@@ -134,15 +131,32 @@ class Servers:
         beside.write_text(moment.isoformat())
         beside.replace(self.clock)
 
+
+class Servers:
+    """The daemon, the webserver and Label Studio of a home, each in a process group of its own."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        people, port = home.folder / "label-studio", str(free_port())
+        with running(people, int(port)) as server:
+            self.label_studio = {URL: server.url, KEY: server.api_key}
+        module = ["-m", "tests.system.fast_definitions"]
+        self._programs = {
+            "daemon": ["-m", "dagster._daemon", "run", *module],
+            "webserver": ["-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(free_port()), *module],
+            "label-studio": ["-m", "canonry.demo.label_studio_server", str(people), port],
+        }
+
     def start(self) -> None:
         """Start whatever does not run."""
         for name, program in self._programs.items():
             if name not in self._running or self._running[name].poll() is not None:
-                with open(self.home / f"{name}.log", "ab") as log:
+                with open(self._home.folder / f"{name}.log", "ab") as log:
                     self._running[name] = subprocess.Popen(
-                        program,
+                        [sys.executable, *program],
                         cwd=ROOT,
-                        env=self.environment,
+                        env=self._home.environment | self.label_studio,
                         stdout=log,
                         stderr=subprocess.STDOUT,
                         start_new_session=True,
@@ -165,3 +179,10 @@ class Servers:
                 process.wait(timeout=20)
             except subprocess.TimeoutExpired:
                 self.kill(name)
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

@@ -6,7 +6,6 @@ import datetime as dt
 import json
 import random
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -20,11 +19,14 @@ from dagster._core.scheduler.instigation import TickStatus
 
 from canonry.client import open_index
 from canonry.collect.news import days_to_collect, days_to_recompute
+from canonry.demo.live_reviewers import review_live
 from canonry.demo.reviewers import review
 from canonry.label.progress import label_progress
-from canonry.storage import open_zones
+from canonry.label.project import find_project
+from canonry.label.studio import LabelStudioError, connect, list_tasks
+from canonry.storage import Zones, open_zones
 from tests.loop_home import lake_digests, mart_rows
-from tests.system.fortnight import CALLS, DAYS, DOCUMENTS, ROOT, THUMBS, Servers, live
+from tests.system.fortnight import CALLS, DAYS, DOCUMENTS, ROOT, THUMBS, Home, Servers, live
 
 SCHEME = "groundedness"
 SECONDS_A_DAY = 30
@@ -36,32 +38,36 @@ IN_PROGRESS = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.Dags
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home that has lived through the fortnight."""
-    home = tmp_path_factory.mktemp("fortnight") / "home"
-    zones = open_zones(home)
-    servers = Servers(home, _free_port())
+    folder = tmp_path_factory.mktemp("fortnight") / "home"
+    home, zones = Home(folder), open_zones(folder)
+    servers = Servers(home)
     chance = random.Random(20261102)
-    kills = Counter(chance.choices(range(len(DAYS)), k=KILLS))
-    try:
-        for number, day in enumerate(DAYS):
-            servers.set_clock(dt.datetime.combine(day, dt.time(12)))
-            live(zones, day, servers.data)
-            servers.start()
-            moments = sorted(chance.uniform(0, SECONDS_A_DAY) for _ in range(kills[number]))
-            begun = time.monotonic()
-            while (passed := time.monotonic() - begun) < SECONDS_A_DAY or (
-                passed < 4 * SECONDS_A_DAY and days_to_collect(zones, today=day)
-            ):
-                if moments and passed > moments[0]:
-                    moments.pop(0)
-                    servers.kill(chance.choice(["daemon", "daemon", "webserver"]))
-                    servers.start()
-                review(zones, SCHEME)
-                time.sleep(1)
-        servers.set_clock(dt.datetime.combine(AFTER, dt.time(12)))
-        _settle(home, servers)
-        yield home
-    finally:
-        servers.stop()
+    whom = ["daemon", "webserver", "daemon", "label-studio"] * (KILLS // 4)
+    moments = sorted(chance.uniform(0, len(DAYS)) for _ in whom)
+    with pytest.MonkeyPatch.context() as patch:
+        for variable, value in servers.label_studio.items():
+            patch.setenv(variable, value)
+        try:
+            for number, day in enumerate(DAYS):
+                home.set_clock(dt.datetime.combine(day, dt.time(12)))
+                live(zones, day, home.data)
+                servers.start()
+                begun = time.monotonic()
+                while (passed := time.monotonic() - begun) < SECONDS_A_DAY or (
+                    passed < 4 * SECONDS_A_DAY and days_to_collect(zones, today=day)
+                ):
+                    while moments and number + passed / SECONDS_A_DAY > moments[0]:
+                        moments.pop(0)
+                        servers.kill(whom.pop())
+                        servers.start()
+                    _answer(zones, through_files=number % 3 == 0)
+                    time.sleep(1)
+            assert not whom
+            home.set_clock(dt.datetime.combine(AFTER, dt.time(12)))
+            _settle(folder, servers)
+            yield folder
+        finally:
+            servers.stop()
 
 
 def test_every_schedule_and_sensor_asked_for_runs(home: Path) -> None:
@@ -73,15 +79,16 @@ def test_every_schedule_and_sensor_asked_for_runs(home: Path) -> None:
             failed = [tick.error.message for tick in ticks if tick.status == TickStatus.FAILURE and tick.error]
             assert not failed, (state.instigator_name, failed)
     expected = {"take_files", "collect", "recompute", "draw_labels", "rebuild_indexes"}
-    expected |= {"landing_news", "label_inbox", "corpus_changed", "failures"}
+    expected |= {"pull_labels", "landing_news", "label_inbox", "corpus_changed", "failures"}
     assert expected <= {name for name, times in fired.items() if times}, fired
 
 
-def test_no_run_failed_but_those_that_were_killed(home: Path) -> None:
+def test_no_run_failed_but_those_that_were_killed_or_met_a_server_that_was(home: Path) -> None:
     with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
         for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE])):
             events = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
-            assert not events, (run.job_name, [str(event.dagster_event) for event in events])
+            failed = [str(event.dagster_event) for event in events]
+            assert all("Label Studio at http://127.0.0.1" in each for each in failed), (run.job_name, failed)
 
 
 def test_nothing_was_lost_or_doubled(home: Path) -> None:
@@ -98,15 +105,20 @@ def test_nothing_was_lost_or_doubled(home: Path) -> None:
     drawn, labeled, skipped = (sum(getattr(row, word) for row in progress) for word in ("drawn", "labeled", "skipped"))
     assert drawn >= 12 * len(DAYS[:-1])
     assert drawn == labeled + skipped
+    client = connect()
+    assert client
+    project = find_project(client, zones.journal, SCHEME, 1)
+    assert project
+    there = [task["data"]["item_id"] for task in list_tasks(client, project.project_id, [])]
+    assert (len(there), len(set(there))) == (drawn, drawn)
     assert len(open_index("python-packages", home=home)) == DOCUMENTS
 
 
 def test_a_backfill_of_the_same_landing_and_journal_gives_the_same_lake_and_marts(home: Path, tmp_path: Path) -> None:
-    other = tmp_path / "home"
-    servers = Servers(other, 0)
+    other = Home(tmp_path / "home")
     for zone in ("landing", "journal", "exchange"):
-        shutil.copytree(home / zone, other / zone)
-    servers.set_clock(dt.datetime.combine(AFTER, dt.time(12)))
+        shutil.copytree(home / zone, other.folder / zone)
+    other.set_clock(dt.datetime.combine(AFTER, dt.time(12)))
     tags = {
         "dagster/asset_partition_range_start": DAYS[0].isoformat(),
         "dagster/asset_partition_range_end": AFTER.isoformat(),
@@ -115,13 +127,23 @@ def test_a_backfill_of_the_same_landing_and_journal_gives_the_same_lake_and_mart
     found = subprocess.run(
         [*program, "-m", "tests.system.fast_definitions"],
         cwd=ROOT,
-        env=servers.environment,
+        env=other.environment,
         capture_output=True,
         text=True,
     )
     assert found.returncode == 0, found.stderr[-5_000:]
-    assert mart_rows(other) == mart_rows(home)
-    assert lake_digests(other).items() <= lake_digests(home).items()
+    assert mart_rows(other.folder) == mart_rows(home)
+    assert lake_digests(other.folder).items() <= lake_digests(home).items()
+
+
+def _answer(zones: Zones, *, through_files: bool) -> int | None:
+    """How many answers the simulated reviewers gave now, or None where the server is away or has no tasks yet."""
+    if through_files:
+        return review(zones, SCHEME)
+    try:
+        return review_live(zones, SCHEME, version=1)
+    except LabelStudioError:
+        return None
 
 
 def _settle(home: Path, servers: Servers, seconds: int = 900) -> None:
@@ -131,11 +153,15 @@ def _settle(home: Path, servers: Servers, seconds: int = 900) -> None:
     quiet_since = None
     while quiet_since is None or time.monotonic() - quiet_since < 130:
         servers.start()
-        written = review(zones, SCHEME)
+        unanswered = _answer(zones, through_files=False) != 0
         with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
             runs = instance.get_runs(dg.RunsFilter(statuses=IN_PROGRESS))
-        due = [day for day in days_to_recompute(zones) if day <= AFTER]
-        busy = {"runs": runs, "collect": days_to_collect(zones, today=AFTER), "recompute": due, "reviewed": written}
+        busy = {
+            "runs": [run for run in runs if run.job_name != "pull_labels"],
+            "collect": days_to_collect(zones, today=AFTER),
+            "recompute": [day for day in days_to_recompute(zones) if day <= AFTER],
+            "unanswered": unanswered,
+        }
         if any(busy.values()):
             quiet_since = None
         elif quiet_since is None:
@@ -149,9 +175,3 @@ def _table(home: Path, query: str) -> list[tuple[object, ...]]:
 
     with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as warehouse:
         return warehouse.execute(query).fetchall()
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
