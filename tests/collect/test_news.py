@@ -1,8 +1,10 @@
-"""A day is noted until a run has computed and published its tables; what is told meanwhile asks for another run."""
+"""A note of a day stays until the work it asks for is done; what is told meanwhile asks for another run."""
 
 from __future__ import annotations
 
 import datetime as dt
+
+import pytest
 
 from canonry.collect import news
 from canonry.collect.news import days_to_recompute
@@ -47,3 +49,20 @@ def test_a_run_that_broke_off_is_made_good_by_the_next_one(zones: Zones) -> None
     news.built(zones.lake, [DAY], "run-2")
     news.settle(zones.lake, "run-2")
     assert days_to_recompute(zones) == [NEXT]
+
+
+def test_a_note_outlives_work_that_breaks_off_and_one_told_meanwhile_stays(zones: Zones) -> None:
+    news.tell(zones.lake, "steps", DAY, "why")
+    with pytest.raises(ZeroDivisionError), news.taking(zones.lake, "steps", DAY) as asked:
+        assert asked
+        _ = 1 / 0
+    assert news.told(zones.lake, "steps") == [DAY]
+    with news.taking(zones.lake, "steps", DAY) as asked:
+        assert asked
+        news.tell(zones.lake, "steps", DAY, "again")
+    assert news.told(zones.lake, "steps") == [DAY]
+    with news.taking(zones.lake, "steps", DAY) as asked:
+        assert asked
+    with news.taking(zones.lake, "steps", DAY) as asked:
+        assert not asked
+    assert news.told(zones.lake, "steps") == []
