@@ -1,4 +1,4 @@
-"""A month of small events, and ways to see what a lake holds."""
+"""The object store's emulator."""
 
 from __future__ import annotations
 
