@@ -14,9 +14,7 @@ from pathlib import Path
 import pytest
 
 from canonry.publish import Outcome, rollback_and_journal
-from canonry.publish.scorecard import PATH, current_page, formats, publish_scorecard
-from canonry.publish.scorecard.latency import middle_hour
-from canonry.publish.scorecard.read import without_values
+from canonry.publish.scorecard import PATH, current_page, publish_scorecard
 from canonry.storage import Zones
 from tests.scorecard_home import (
     COSTS,
@@ -144,21 +142,6 @@ def test_what_was_rejected_is_counted_without_what_people_wrote(filled: Zones) -
     assert "Jane" not in shown.html and "secret" not in shown.html
 
 
-@pytest.mark.parametrize(
-    ("reason", "said"),
-    [
-        ("value: 'it''s mine' is not a number", "value: … is not a number"),
-        ('started_at: "O\'Brien" is not an ISO 8601 time', "started_at: … is not an ISO 8601 time"),
-        ("started_at: 1970-01-01T00:00:07 lies before 2026-01-01", "started_at: … lies before …"),
-        ("event: is not JSON: unexpected 'x': line 1", "event: is not JSON…"),
-        ("event: 2,000,000 bytes, more than 1,048,576", "event: … bytes, more than 1,048,576"),
-        ("latency_ms: '-3' is below 0", "latency_ms: … is below 0"),
-    ],
-)
-def test_a_reason_keeps_no_value(reason: str, said: str) -> None:
-    assert without_values(reason) == said
-
-
 def test_candidates_that_a_gate_held_back_are_shown_with_why(filled: Zones) -> None:
     gate = {"passed": False, "reasons": ["recall@10 is 0.7: too low"], "flags": []}
     passed = {"index": "manual", "version": "fedcba9876543210", "gate": {"passed": True, "reasons": []}}
@@ -269,37 +252,3 @@ def test_many_products_and_models_are_charted_in_part_and_tabled_in_full(zones: 
     assert [row[1] for row in shown.tables["By team and product"][1:-1]] == [
         f"product-{29 - each:02}" for each in range(30)
     ]
-
-
-def test_of_hours_the_middle_one_is_weighted_by_calls() -> None:
-    hours = [{"p": value, "measured_calls": calls} for value, calls in ((5.0, 1), (900.0, 2), (7.0, 4), (None, 0))]
-    assert middle_hour(hours, "p") == 7.0
-    assert middle_hour([{"p": 1.0, "measured_calls": 2}, {"p": 2.0, "measured_calls": 2}], "p") == 1.0
-    assert middle_hour([{"p": None, "measured_calls": 0}], "p") is None
-
-
-@pytest.mark.parametrize(
-    ("first", "last", "said"),
-    [
-        (dt.date(2026, 11, 2), dt.date(2026, 11, 15), "2–15 Nov 2026"),
-        (dt.date(2026, 10, 28), dt.date(2026, 11, 3), "28 Oct – 3 Nov 2026"),
-        (dt.date(2025, 12, 30), dt.date(2026, 1, 2), "30 Dec 2025 – 2 Jan 2026"),
-        (dt.date(2026, 11, 2), dt.date(2026, 11, 2), "2 Nov 2026"),
-    ],
-)
-def test_days_are_said_without_repeating(first: dt.date, last: dt.date, said: str) -> None:
-    assert formats.days(first, last) == said
-
-
-@pytest.mark.parametrize(
-    ("amounts", "said"),
-    [
-        (["1234567.891", "0.004"], ["$1,234,567.89", "$0.00"]),
-        (["0.1129", "0.05"], ["$0.1129", "$0.0500"]),
-        (["0.000123", "0"], ["$0.000123", "$0.000000"]),
-        ([], []),
-    ],
-)
-def test_a_column_of_money_shares_its_decimals(amounts: list[str], said: list[str]) -> None:
-    column = [Decimal(each) for each in amounts]
-    assert [formats.dollars(each, formats.decimals(column)) for each in column] == said
