@@ -16,7 +16,6 @@ from canonry.storage import Storage, Zones
 
 DAY = dt.date(2026, 3, 10)
 NOON = dt.datetime(2026, 3, 10, 12)
-TODAY = dt.date(2026, 3, 10)
 AFTER = dt.date(2026, 3, 11)
 
 
