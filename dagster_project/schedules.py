@@ -176,10 +176,7 @@ def _corpus_changed(job: "Job", seconds: int) -> dg.SensorDefinition:
                 locations.append(expand(spec.documents.location, {"CANONRY_HOME": platform.zones.home}))
             except LocationError as error:
                 context.log.info("%s", error)
-        cursor = _seen(locations)
-        if cursor in (_seen([]), context.cursor):
-            return dg.SkipReason("No index's documents changed")
-        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=cursor)], cursor=cursor)
+        return _when_changed(context, locations, "No index's documents changed")
 
     return corpus_changed
 
@@ -193,10 +190,8 @@ def _label_inbox(job: "Job", seconds: int) -> dg.SensorDefinition:
     )
     def label_inbox(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult | dg.SkipReason:
         url = platform.zones.exchange.url
-        cursor = _seen([f"{url}/{folder(name)}/in" for name in platform.catalog.schemes])
-        if cursor in (_seen([]), context.cursor):
-            return dg.SkipReason("No export came in")
-        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=cursor)], cursor=cursor)
+        inboxes = [f"{url}/{folder(name)}/in" for name in platform.catalog.schemes]
+        return _when_changed(context, inboxes, "No export came in")
 
     return label_inbox
 
@@ -241,9 +236,15 @@ def _days_to_draw(platform: Platform) -> list[dt.date]:
     return sorted(day for day in over if any(day not in each for each in drawn))
 
 
-def _seen(locations: Sequence[str]) -> str:
-    """What lies at locations now, as a sensor's cursor; those where nothing lies count as absent."""
-    return json.dumps({each: fingerprint(each) for each in locations if any(stored_files(each))}, sort_keys=True)
+def _when_changed(
+    context: dg.SensorEvaluationContext, locations: Sequence[str], otherwise: str
+) -> dg.SensorResult | dg.SkipReason:
+    """A run where what lies at locations is not what the cursor says; those where nothing lies count as absent."""
+    found = {each: fingerprint(each) for each in locations if any(stored_files(each))}
+    cursor = json.dumps(found, sort_keys=True)
+    if not found or cursor == context.cursor:
+        return dg.SkipReason(otherwise)
+    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=cursor)], cursor=cursor)
 
 
 def _by_range(
