@@ -18,6 +18,7 @@ app = typer.Typer(no_args_is_help=True, help="List, inspect, verify and roll bac
 
 Kind = Annotated[str, typer.Argument(help=f"One of {', '.join(release.KINDS)}.")]
 Name = Annotated[str, typer.Argument(help="Name of the index, table, prompt, …")]
+Version = Annotated[str, typer.Argument(help="Version or channel.")]
 
 
 @app.command("list")
@@ -42,11 +43,7 @@ def list_all(
 
 
 @app.command()
-def show(
-    kind: Kind,
-    name: Name,
-    version: Annotated[str, typer.Argument(help="Version or channel.")] = "production",
-) -> None:
+def show(kind: Kind, name: Name, version: Version = "production") -> None:
     """Show a release's manifest: files and digests, lineage, metadata.
 
     Example: canonry releases show indexes python-packages
@@ -57,11 +54,7 @@ def show(
 
 
 @app.command()
-def verify(
-    kind: Kind,
-    name: Name,
-    version: Annotated[str, typer.Argument(help="Version or channel.")] = "production",
-) -> None:
+def verify(kind: Kind, name: Name, version: Version = "production") -> None:
     """Read every byte of a release and compare it with the manifest. Exit status 1 where something is wrong.
 
     Example: canonry releases verify indexes python-packages
