@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -56,33 +57,35 @@ sys.stdin.readline()
 """
 
 
-def test_a_step_waits_until_the_warehouse_is_closed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setenv("CANONRY_WAREHOUSE", str(tmp_path / "warehouse.duckdb"))
-    monkeypatch.setattr(resources, "SECONDS_BETWEEN_WORDS", 0.1)
-    command = [sys.executable, "-c", OPENER, str(tmp_path / "warehouse.duckdb")]
+@pytest.fixture
+def opener(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[bytes]]:
+    """Another process, which has the warehouse open."""
+    warehouse = str(tmp_path / "warehouse.duckdb")
+    monkeypatch.setenv("CANONRY_WAREHOUSE", warehouse)
+    command = [sys.executable, "-c", OPENER, warehouse]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as it:
         assert it.stdout is not None
         assert it.stdout.readline() == b"open\n"
-        threading.Timer(0.5, it.kill).start()
-        with caplog.at_level(logging.INFO), Platform(home=str(tmp_path)).alone(WAREHOUSE, LOG):
-            duckdb.connect(str(tmp_path / "warehouse.duckdb")).close()
-    assert f"PID {it.pid}" in caplog.text
+        yield it
+
+
+def test_a_step_waits_until_the_warehouse_is_closed(
+    opener: subprocess.Popen[bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(resources, "SECONDS_BETWEEN_WORDS", 0.1)
+    threading.Timer(0.5, opener.kill).start()
+    with caplog.at_level(logging.INFO), Platform(home=str(tmp_path)).alone(WAREHOUSE, LOG):
+        duckdb.connect(str(tmp_path / "warehouse.duckdb")).close()
+    assert f"PID {opener.pid}" in caplog.text
 
 
 def test_a_warehouse_that_stays_open_is_an_error_that_names_who_has_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    opener: subprocess.Popen[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CANONRY_WAREHOUSE", str(tmp_path / "warehouse.duckdb"))
     monkeypatch.setattr(resources, "PATIENCE", 0.0)
-    command = [sys.executable, "-c", OPENER, str(tmp_path / "warehouse.duckdb")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as it:
-        assert it.stdout is not None
-        assert it.stdout.readline() == b"open\n"
-        with (
-            pytest.raises(duckdb.IOException, match=f"PID {it.pid}"),
-            Platform(home=str(tmp_path)).alone(WAREHOUSE, LOG),
-        ):
-            pass
-        it.kill()
+    platform = Platform(home=str(tmp_path))
+    with pytest.raises(duckdb.IOException, match=f"PID {opener.pid}"), platform.alone(WAREHOUSE, LOG):
+        pass
