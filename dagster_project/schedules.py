@@ -244,7 +244,8 @@ def _when_changed(
     cursor = json.dumps(found, sort_keys=True)
     if not found or cursor == context.cursor:
         return dg.SkipReason(otherwise)
-    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=cursor)], cursor=cursor)
+    # Without a run key: what went and came back is new, though it was asked for before.
+    return dg.SensorResult(run_requests=[dg.RunRequest()], cursor=cursor)
 
 
 def _by_range(

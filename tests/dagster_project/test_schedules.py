@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.sensor_definition import SensorExecutionData
 from dagster._core.utils import make_new_run_id
 
 from canonry.collect import news
@@ -54,23 +55,27 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Zones:
     return open_zones(tmp_path)
 
 
-def tick(
-    name: str, zones: Zones, cursor: str | None = None, instance: dg.DagsterInstance | None = None
-) -> list[dg.RunRequest] | str:
+def tick(name: str, zones: Zones, instance: dg.DagsterInstance | None = None) -> list[dg.RunRequest] | str:
     """What a schedule or sensor answers: its requests, or why there are none."""
     if instance is None:
         with dg.instance_for_test() as instance:
-            return tick(name, zones, cursor, instance)
-    resources = {"platform": Fixed(home=zones.home)}
+            return tick(name, zones, instance)
     if repository().has_sensor_def(name):
-        sensor = dg.build_sensor_context(instance, cursor, resources=resources, repository_def=repository())
-        found = repository().get_sensor_def(name).evaluate_tick(sensor)
+        found = look(name, zones, instance)
         return found.run_requests or str(found.skip_message)
+    resources = {"platform": Fixed(home=zones.home)}
     schedule = dg.build_schedule_context(
         instance, resources=resources, scheduled_execution_time=dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
     )
     found = repository().get_schedule_def(name).evaluate_tick(schedule)
     return list(found.run_requests or ()) or str(found.skip_message)
+
+
+def look(name: str, zones: Zones, instance: dg.DagsterInstance, cursor: str | None = None) -> SensorExecutionData:
+    """What a sensor answers that stands at a cursor, with the cursor it goes to."""
+    resources = {"platform": Fixed(home=zones.home)}
+    context = dg.build_sensor_context(instance, cursor, resources=resources, repository_def=repository())
+    return repository().get_sensor_def(name).evaluate_tick(context)
 
 
 def ranges(requests: list[dg.RunRequest] | str) -> list[tuple[str, str]]:
@@ -156,12 +161,19 @@ def test_labels_are_drawn_from_days_that_are_over_but_not_long(home: Zones) -> N
     assert ranges(tick("draw_labels", home)) == [("2026-11-19", "2026-11-19")]
 
 
-def test_an_export_in_the_inbox_is_asked_for_once(home: Zones) -> None:
-    home.exchange.put("label-studio/groundedness/in/export.json", b"[]")
-    (request,) = tick("label_inbox", home)
-    assert tick("label_inbox", home, cursor=request.run_key) == "No export came in"
-    home.exchange.put("label-studio/groundedness/in/another.json", b"[]")
-    assert not isinstance(tick("label_inbox", home, cursor=request.run_key), str)
+def test_what_lies_in_the_inbox_is_asked_for_once_and_again_when_it_is_as_it_was_before(home: Zones) -> None:
+    inbox = "label-studio/groundedness/in"
+    with dg.instance_for_test() as instance:
+        home.exchange.put(f"{inbox}/export.json", b"[]")
+        first = look("label_inbox", home, instance)
+        assert look("label_inbox", home, instance, first.cursor).skip_message == "No export came in"
+        home.exchange.put(f"{inbox}/another.json", b"[]")
+        second = look("label_inbox", home, instance, first.cursor)
+        home.exchange.delete(f"{inbox}/another.json")
+        third = look("label_inbox", home, instance, second.cursor)
+    assert third.cursor == first.cursor != second.cursor
+    requests = [request for each in (first, second, third) for request in each.run_requests or ()]
+    assert [request.run_key for request in requests] == [None] * 3, "Dagster grants a key once"
 
 
 def test_a_file_in_a_drop_is_asked_for(home: Zones, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
