@@ -44,7 +44,6 @@ WAREHOUSE = "warehouse"
 """Pool of everything that opens DuckDB's file: one at a time."""
 
 HOURLY = dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(days=1), warn_window=dt.timedelta(hours=6))
-NIGHTLY = dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(days=2), warn_window=dt.timedelta(hours=26))
 WEEKLY = dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(days=15), warn_window=dt.timedelta(days=8))
 """How old an asset may grow. Nothing runs where nothing is new, so silence from every product shows here, too."""
 
