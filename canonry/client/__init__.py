@@ -12,12 +12,30 @@ Everything is read from `home`: a folder or `s3://` URL, by default CANONRY_HOME
 checked against its release's manifest before it is used.
 """
 
-from canonry.client._index import Index, open_index
-from canonry.client._model import Model, Price, get_model
-from canonry.client._prompt import Prompt, PromptError, get_prompt
-from canonry.client._table import read_table
-from canonry.release import Damaged, NotReleased, ReleaseError
-from canonry.search import Hit, SearchError
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from canonry.client._index import Index, open_index
+    from canonry.client._model import Model, Price, get_model
+    from canonry.client._prompt import Prompt, PromptError, get_prompt
+    from canonry.client._table import read_table
+    from canonry.release import Damaged, NotReleased, ReleaseError
+    from canonry.search import Hit, SearchError
+
+_WHERE = {
+    "canonry.client._index": ("Index", "open_index"),
+    "canonry.client._model": ("Model", "Price", "get_model"),
+    "canonry.client._prompt": ("Prompt", "PromptError", "get_prompt"),
+    "canonry.client._table": ("read_table",),
+    "canonry.release": ("Damaged", "NotReleased", "ReleaseError"),
+    "canonry.search": ("Hit", "SearchError"),
+}
+"""Names by module. A name is imported when it is first used, so that a product pays for what it uses alone."""
+
+_MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}
 
 __all__ = [
     "Damaged",
@@ -35,3 +53,16 @@ __all__ = [
     "open_index",
     "read_table",
 ]
+
+
+def __getattr__(name: str) -> object:
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
