@@ -80,7 +80,8 @@ def build(catalog: Catalog) -> dg.Definitions:
     @dg.asset(
         key=["lake", "rejected"],
         deps=[*landing, ["lake", "inferences"], ["lake", "steps"], ["lake", "feedback"], ["lake", "annotations"]],
-        description="What could not be taken, with its reason and bytes, by day received. One row per rejected event.",
+        description="What could not be taken, with its reason and bytes, by the day of the event, or that of its "
+        "receipt where the event's cannot be read. One row per rejected event.",
         group_name=GROUP,
         owners=OWNERS,
         kinds={"parquet"},
@@ -100,7 +101,8 @@ def build(catalog: Catalog) -> dg.Definitions:
     @dg.asset_check(
         asset=["lake", "rejected"],
         name="few_rejected",
-        description="Of what was received on the run's days, less than a tenth was rejected.",
+        description="On the last fourteen days with rejected events, these are less than a tenth of them and the calls "
+        "taken.",
     )
     def few_rejected(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
         days = sorted(lake.days(platform.zones.lake, "rejected"))[-14:]
