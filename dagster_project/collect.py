@@ -38,7 +38,7 @@ def build_source(name: str, spec: SourceSpec) -> dg.Definitions:
         metadata: dict[str, Any] = {
             "files": report.files,
             "unreadable": report.unreadable,
-            "files_left": counts(_ones(report.problems)),
+            "files_left": dg.MetadataValue.json(report.problems),
         }
         return dg.MaterializeResult(metadata={**metadata, "events": counts(report.events)})
 
@@ -170,7 +170,3 @@ def _collect(context: dg.AssetExecutionContext, platform: Platform, kind: str) -
         "days_changed": sum(report.changed for report in reports.values()),
         "preview": preview(table),
     }
-
-
-def _ones(problems: dict[str, str]) -> dict[str, int]:
-    return {f"{file}: {problem}": 1 for file, problem in problems.items()}
