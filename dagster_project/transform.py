@@ -1,4 +1,4 @@
-"""Transform: dbt over the lake, twice a tick: staging and intermediate, then, with the estimates, the marts."""
+"""Transform: dbt over the lake, twice a run: staging and intermediate, then, with the estimates, the marts."""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
