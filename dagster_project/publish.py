@@ -19,7 +19,7 @@ MARTS = ("cost_daily", "latency_hourly", "quality_daily")
 
 
 def build(catalog: Catalog) -> dg.Definitions:
-    """One release a mart."""
+    """One release a mart, and the scorecard."""
     specs = [
         dg.AssetSpec(
             ["published", "tables", mart],
