@@ -46,9 +46,9 @@ def bars(numbers: Mapping[str, float], unit: str = "") -> dg.MarkdownMetadataVal
 def by_hour(moments: pa.ChunkedArray) -> dg.MarkdownMetadataValue:
     """How many fell into each hour of the day, as a line of 24 columns."""
     found = pc.value_counts(pc.hour(moments.drop_null())).to_pylist()
-    counts = {each["values"]: each["counts"] for each in found}
-    highest = max(counts.values(), default=0)
-    columns = "".join(_LEVELS[-(-counts.get(hour, 0) * (len(_LEVELS) - 1) // max(highest, 1))] for hour in range(24))
+    fell = {each["values"]: each["counts"] for each in found}
+    highest = max(fell.values(), default=0)
+    columns = "".join(_LEVELS[-(-fell.get(hour, 0) * (len(_LEVELS) - 1) // max(highest, 1))] for hour in range(24))
     scale = " 0     6     12    18    "
     return _plot([("", f"│{columns}│", f"highest {highest:,} in an hour"), ("", scale, "hour, UTC")])
 
