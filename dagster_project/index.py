@@ -7,6 +7,7 @@ import dagster as dg
 from canonry.catalog import Catalog, IndexSpec
 from canonry.encode import files_of
 from canonry.index import build as story
+from canonry.index import store
 from canonry.publish import release_and_promote
 from dagster_project.evidence import governed, owners
 from dagster_project.resources import WEEKLY, Platform
@@ -97,7 +98,7 @@ def build(name: str, spec: IndexSpec, catalog: Catalog) -> dg.Definitions:
         **common,
     )
     def released(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
-        if story.store.latest_version(platform.zones.lake, name) is None:
+        if store.latest_version(platform.zones.lake, name) is None:
             context.log.info("There are no documents yet; nothing is released")
             return dg.MaterializeResult(metadata={"state": "no documents yet"})
         built = story.release_candidate(platform.zones, name)
