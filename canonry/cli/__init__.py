@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from canonry.cli import backup, index, platform, releases, scorecard
+from canonry.cli import backup, index, keys, platform, releases, scorecard, serve
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -16,9 +16,11 @@ app.command()(platform.check)
 app.command()(platform.demo)
 app.command()(backup.restore)
 app.command()(scorecard.scorecard)
+app.command()(serve.serve)
 app.command()(platform.status)
 app.command()(platform.ui)
 app.add_typer(index.app, name="index")
+app.add_typer(keys.app, name="keys")
 app.add_typer(releases.app, name="releases")
 
 __all__ = ["app"]

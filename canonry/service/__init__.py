@@ -1,0 +1,1 @@
+"""The two doors over HTTP: events in, releases out. Needs the extra `service`."""
