@@ -9,8 +9,9 @@ import orjson
 
 from canonry.catalog import SchemeSpec
 from canonry.label.annotations import Annotation, AnnotationProblem, parse_task
-from canonry.label.journal import Found, hash_key, take
+from canonry.label.journal import Found, take
 from canonry.label.tasks import folder
+from canonry.people import hash_key
 from canonry.storage import Zones
 
 

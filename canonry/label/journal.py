@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
@@ -40,15 +39,6 @@ def take(
     for place, problem in problems:
         _keep(journal, name, place, problem, bytes_of)
     return {day: journal_annotations(journal, name, day, some) for day, some in accepted.items()}, problems
-
-
-def hash_key() -> bytes:
-    """The secret that reviewers' ids are hashed with: CANONRY_HASH_KEY. Set it once; another key makes others of them.
-
-    Without it hashes are plain: they tell reviewers apart, but do not hide who they are.
-    """
-    secret = os.environ.get("CANONRY_HASH_KEY", "").encode()
-    return hashlib.blake2b(secret, digest_size=32).digest() if secret else b""
 
 
 def journal_annotations(journal: Storage, name: str, day: dt.date, annotations: Iterable[Annotation]) -> int:

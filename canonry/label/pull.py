@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from canonry.catalog import SchemeSpec
 from canonry.label import register
 from canonry.label.annotations import Annotation, AnnotationProblem, parse_task
-from canonry.label.journal import Found, hash_key, journal_versions, journalled, take, version_order
+from canonry.label.journal import Found, journal_versions, journalled, take, version_order
 from canonry.label.project import find_project
 from canonry.label.register import Project, Pull
 from canonry.label.studio import Missing, errors, list_tasks, where
 from canonry.labels import list_draws, read_draw
+from canonry.people import hash_key
 from canonry.storage import Storage, Zones
 
 if TYPE_CHECKING:
