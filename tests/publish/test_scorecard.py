@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import hashlib
+import json
 import os
 import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+from canonry import lake
 from canonry.publish import Outcome, rollback_and_journal
 from canonry.publish.scorecard import PATH, current_page, publish_scorecard
 from canonry.storage import Zones
@@ -28,6 +31,7 @@ from tests.scorecard_home import (
     Row,
     cost,
     estimate,
+    feedback,
     publish_marts,
     publish_rest,
 )
@@ -163,8 +167,12 @@ def test_calls_without_a_price_make_a_sum_a_lower_bound(zones: Zones) -> None:
 
 
 def test_text_from_outside_is_escaped_and_nothing_may_run(zones: Zones) -> None:
-    publish_marts(zones, [cost(day, HOSTILE, f"{HOSTILE}\x0b\u202e", "1.5") for day in DAYS])
+    name = f"{HOSTILE}\x0b\u202e"
+    quality = [estimate(DAYS[9], name, 0.3, 0.2, 0.4, product=name), feedback(DAYS[9], name, "feedback_rate", 1, 2)]
+    publish_marts(zones, [cost(day, name, name, "1.5") for day in DAYS], quality)
     publish_rest(zones)
+    call = {"inference_id": "1", "product": name, "attributes": json.dumps({"simulated": [name]})}
+    lake.write(zones.lake, "inferences", DAYS[-1], pa.Table.from_pylist([call], lake.SCHEMAS["inferences"]), {})
     shown = page(zones)
     assert HOSTILE in shown.text
     assert HOSTILE not in shown.html

@@ -79,7 +79,8 @@ def _simulated(inputs: Inputs) -> list[str]:
     for product, fields in inputs.simulated.items():
         products.setdefault(fields, []).append(product)
     said = [
-        f"Calls of {formats.words(names)}: a program made up their {formats.words(fields)}."
+        f"Calls of {formats.words(map(formats.named, names))}: "
+        f"a program made up their {formats.words(map(formats.named, fields))}."
         for fields, names in products.items()
     ]
     if any(row["simulated"] for row in inputs.quality if row["eval"] is not None):

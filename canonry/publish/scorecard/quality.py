@@ -126,8 +126,8 @@ def _table(caption: str, rows: Sequence[Row], versions: Versions) -> Table:
         columns,
         [
             (
-                row["product"] or "all",
-                versions[row["response_model"]] if "response_model" in row["slice"] else "all",
+                formats.named(row["product"]) if row["product"] else "all",
+                versions[row["response_model"]] if _MODEL in row["slice"] else "all",
                 *_figures(row),
                 formats.days(row["window_start"], row["window_end"]),
                 "a program" if row["simulated"] else "people",
@@ -146,7 +146,7 @@ def _figures(row: Row) -> tuple[str, ...]:
 
 
 def _how(caption: str, rows: Sequence[Row]) -> Table:
-    shown = [(row["estimand"], row["method"] or f"refused: {row['refused']}") for row in rows]
+    shown = [(formats.named(row["estimand"]), row["method"] or f"refused: {row['refused']}") for row in rows]
     return Table(caption, ("what it estimates", "how"), shown, numbers_from=2, folded=True)
 
 
