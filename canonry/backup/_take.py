@@ -22,6 +22,7 @@ from canonry.backup._manifest import (
     read_backup,
 )
 from canonry.backup._parts import PARTS, entries_of, zone_of
+from canonry.backup._verify import THREADS
 from canonry.progress import track
 from canonry.release import File
 from canonry.storage import Entry, NotFound, Storage, Zones
@@ -29,7 +30,6 @@ from canonry.storage import Entry, NotFound, Storage, Zones
 PIECE_BYTES = 16 << 20
 """Size of a piece at most, which is what a thread has in memory."""
 
-THREADS = 8
 ATTEMPTS = 5
 
 log = logging.getLogger("canonry.backup")
