@@ -173,14 +173,12 @@ def progress(parts: Sequence[Part], *, says: str) -> str:
         )
         said = text.mark_text(aria=False, color=MUTED, align="right", x=WIDTH - 2 * _EDGE)
         layers.append(said.encode(y=_pixels("at", y_scale), text="said:N"))
-        box = {"start": 0, "done": part.done, "whole": part.whole, "at": top + 23, "to": top + 33}
+        box = _of([{"start": 0, "done": part.done, "whole": part.whole, "at": top + 23, "to": top + 33}])
         x = alt.X("start:Q", scale=x_scale, axis=None)
-        filled, outline = _of([box]), _of([box])
-        layers.append(
-            filled.mark_rect(aria=False, color=ACCENT).encode(x=x, x2="done:Q", y=_pixels("at", y_scale), y2="to:Q")
-        )
-        empty = outline.mark_rect(aria=False, filled=False, stroke=ACCENT, strokeWidth=1)
-        layers.append(empty.encode(x=x, x2="whole:Q", y=_pixels("at", y_scale), y2="to:Q"))
+        filled = box.mark_rect(aria=False, color=ACCENT)
+        layers.append(filled.encode(x=x, x2="done:Q", y=_pixels("at", y_scale), y2="to:Q"))
+        outline = box.mark_rect(aria=False, filled=False, stroke=ACCENT, strokeWidth=1)
+        layers.append(outline.encode(x=x, x2="whole:Q", y=_pixels("at", y_scale), y2="to:Q"))
     return _svg(_layered(layers), height, says, left=_EDGE, foot=2)
 
 
