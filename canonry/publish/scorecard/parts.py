@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 Row = Mapping[str, Any]
@@ -76,7 +76,7 @@ class Section:
     lead: str
     blocks: Sequence[Block]
     headline: Headline | None = None
-    findings: tuple[str, ...] = field(default=())
+    findings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
