@@ -1,4 +1,7 @@
-"""What the page is made of: published tables, releases and moves, and what was rejected. Nothing else is read."""
+"""What the page is made of: published tables, releases and moves, what was rejected, and what calls say is simulated.
+
+Nothing else is read.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,7 @@ class Inputs:
 
 
 def read_inputs(zones: Zones, *, labels: Sequence[Row], candidates: Sequence[Row]) -> Inputs:
-    """Read what is published; what is not yet is empty. Raises Damaged, or ReleaseError."""
+    """Read what is published; what is not yet is empty. Raises ReleaseError."""
     moves = {name: release.last_move(zones.published, "tables", name) for name in TABLES}
     found = {name: _table(zones.published, name) for name in TABLES if moves[name]}
     days = [table["day"].combine_chunks() for name, table in found.items() if name != "quality_daily"]
