@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from canonry import release
-from canonry.cli._shared import console, errors, said
+from canonry.cli._shared import console, errors, said, table_of
 from canonry.storage import open_zones
 
 _INCIDENTS_SHOWN = 10
@@ -47,7 +46,7 @@ def check(
         errors.print(f"{assets}/.schema: {', '.join(stale)}: stale; run: canonry check --write-schemas", style="red")
         raise typer.Exit(1)
     counts = {kind: len(getattr(found, kind)) for kind in catalog.KINDS}
-    console.print(", ".join(f"{count} {kind}" for kind, count in counts.items()) + ": all hold")
+    console.print(", ".join(f"{count} {kind}" for kind, count in counts.items()) + ": all hold", soft_wrap=True)
 
 
 def demo(
@@ -82,12 +81,12 @@ def status() -> None:
 
     zones = open_zones()
     console.print(f"[bold]Zones[/bold] under {zones.home}")
-    table = Table("zone", "objects", "MB")
+    table = table_of("zone", "objects", "MB")
     for name in ("landing", "journal", "lake", "published", "exchange"):
         entries = list(getattr(zones, name).list())
         table.add_row(name, f"{len(entries):,}", f"{sum(entry.size for entry in entries) / 1e6:,.1f}")
     console.print(table)
-    table = Table("lake", "days", "first", "last", "rows")
+    table = table_of("lake", "days", "first", "last", "rows")
     for kind in lake.SCHEMAS:
         days = lake.days(zones.lake, kind)
         rows = [(lake.manifest(zones.lake, kind, day) or {}).get("rows") for day in days]
@@ -95,20 +94,20 @@ def status() -> None:
         if days:
             table.add_row(kind, str(len(days)), str(days[0]), str(days[-1]), total)
     console.print(table if table.row_count else "Nothing is collected yet.")
-    table = Table("production", "name", "version", "moved (UTC)", "why")
+    table = table_of("production", "name", "version", "moved (UTC)", text="why")
     for each in release.list_releases(zones.published):
         move = release.last_move(zones.published, each.manifest.kind, each.manifest.name)
         if move and move.version == each.version:
-            table.add_row(each.manifest.kind, each.manifest.name, each.version, str(move.moved_at)[:19], move.reason)
+            table.add_row(each.manifest.kind, each.manifest.name, each.version, str(move.moved_at)[:16], move.reason)
     console.print(table if table.row_count else "Nothing is released yet.")
-    table = Table("scheme", "product", "drawn", "labeled", "skipped")
+    table = table_of("scheme", "product", "drawn", "labeled", "skipped")
     for scheme in schemes_drawn(zones.journal):
         for row in label_progress(zones, scheme):
             table.add_row(scheme, row.product, str(row.drawn), str(row.labeled), str(row.skipped))
     console.print(table if table.row_count else "Nothing is drawn for labeling yet.")
     sent = sum(count_sent(zones.journal, scheme) for scheme in schemes_drawn(zones.journal))
     console.print(f"Label Studio: {configured_server()}; {sent:,} tasks sent", markup=False, soft_wrap=True)
-    table = Table("failed run", "day", "job", "steps")
+    table = table_of("failed run", "day", "job", text="steps")
     for entry in list(zones.journal.list("incidents"))[-_INCIDENTS_SHOWN:]:
         incident = json.loads(zones.journal.read(entry.path))
         day = entry.path.split("/")[1]

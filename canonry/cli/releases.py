@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from canonry import release
-from canonry.cli._shared import console, said
+from canonry.cli._shared import console, said, table_of
 from canonry.storage import open_zones
 
 app = typer.Typer(no_args_is_help=True, help="List, inspect, verify and roll back releases.")
@@ -31,13 +30,13 @@ def list_all(
     Example: canonry releases list indexes
     """
     published = open_zones().published
-    table = Table("kind", "name", "version", "created (UTC)", "channel")
+    table = table_of("kind", "name", "version", "created (UTC)", text="channel")
     with said(release.ReleaseError):
         for each in release.list_releases(published, kind, name):
             manifest = each.manifest
             moves = release.channels(published, manifest.kind, manifest.name)
             pointing = ", ".join(channel for channel, move in moves.items() if move.version == manifest.version)
-            created = str(manifest.created_at)[:19]
+            created = str(manifest.created_at)[:16]
             table.add_row(manifest.kind, manifest.name, manifest.version, created, pointing)
     console.print(table if table.row_count else "Nothing is released yet: make demo, or materialise an index.")
 
