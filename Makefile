@@ -8,7 +8,7 @@ export CANONRY_HOME
 export CANONRY_DATA ?= $(abspath $(CURDIR)/../shared/data)
 export DAGSTER_HOME ?= $(CANONRY_HOME)/dagster
 
-.PHONY: help demo test test-system test-fortnight check ui bench schemas clean
+.PHONY: help demo test test-system check ui bench schemas clean
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -24,11 +24,8 @@ demo: $(VENV)/.installed ## Run the whole loop on the documentation assistant (L
 test: $(VENV)/.installed ## Run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/system
 
-test-system: $(VENV)/.installed ## Run the tests on real servers and a browser (Debian's chromium and postgresql)
-	$(BIN)/python -m pytest tests/system --ignore tests/system/test_fortnight.py
-
-test-fortnight: $(VENV)/.installed ## Live a fortnight under the real daemon, killed at random: a quarter of an hour
-	$(BIN)/python -m pytest tests/system/test_fortnight.py
+test-system: $(VENV)/.installed ## Run the tests on real servers and a browser (Debian's chromium and postgresql): 20 minutes
+	$(BIN)/python -m pytest tests/system
 
 check: $(VENV)/.installed ## Lint, format, types, SQL, walls, catalog: in seconds
 	$(BIN)/ruff check .

@@ -18,7 +18,7 @@ errors = Console(stderr=True)
 
 
 def table_of(*columns: str, text: str | None = None) -> Table:
-    """A table whose names and versions stay whole, so that they can be copied; only a last column of text is wrapped."""
+    """A table whose names and versions stay whole, so that they can be copied; only a last column of text wraps."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, no_wrap=True, overflow="fold")
