@@ -8,8 +8,12 @@
     text = prompt.render(question="How do I mock a clock?", passages="\\n".join(hit.text for hit in hits))
     cost = client.read_table("cost_daily", columns=["day", "team", "cost"])
 
-Everything is read from `home`: a folder or `s3://` URL, by default CANONRY_HOME, else `./.canonry`. Every file is
-checked against its release's manifest before it is used.
+    inference_id = client.log_inference(product="docs-site", request_model="gpt-5", output_tokens=38, latency_ms=210.5)
+    client.give_feedback(inference_id, signal="thumb", value=1)
+
+What is logged goes where CANONRY_URL and CANONRY_API_KEY say, or CANONRY_HOME and CANONRY_SOURCE. Everything is read
+from `home`: a folder or `s3://` URL, by default CANONRY_HOME, else `./.canonry`. Every file is checked against its
+release's manifest before it is used.
 """
 
 from __future__ import annotations
@@ -18,7 +22,20 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from canonry.client._call import Call, current_call
+    from canonry.client._delivery import Stats
+    from canonry.client._event_log import EventLog
     from canonry.client._index import Index, open_index
+    from canonry.client._log import (
+        aflush,
+        event_fields,
+        flush,
+        give_feedback,
+        inference,
+        last_inference_id,
+        log_inference,
+        stats,
+    )
     from canonry.client._model import Model, Price, get_model
     from canonry.client._prompt import Prompt, PromptError, get_prompt
     from canonry.client._table import read_table
@@ -26,7 +43,20 @@ if TYPE_CHECKING:
     from canonry.search import Hit, SearchError
 
 _WHERE = {
+    "canonry.client._call": ("Call", "current_call"),
+    "canonry.client._delivery": ("Stats",),
+    "canonry.client._event_log": ("EventLog",),
     "canonry.client._index": ("Index", "open_index"),
+    "canonry.client._log": (
+        "aflush",
+        "event_fields",
+        "flush",
+        "give_feedback",
+        "inference",
+        "last_inference_id",
+        "log_inference",
+        "stats",
+    ),
     "canonry.client._model": ("Model", "Price", "get_model"),
     "canonry.client._prompt": ("Prompt", "PromptError", "get_prompt"),
     "canonry.client._table": ("read_table",),
@@ -38,7 +68,9 @@ _WHERE = {
 _MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}
 
 __all__ = [
+    "Call",
     "Damaged",
+    "EventLog",
     "Hit",
     "Index",
     "Model",
@@ -48,10 +80,20 @@ __all__ = [
     "PromptError",
     "ReleaseError",
     "SearchError",
+    "Stats",
+    "aflush",
+    "current_call",
+    "event_fields",
+    "flush",
     "get_model",
     "get_prompt",
+    "give_feedback",
+    "inference",
+    "last_inference_id",
+    "log_inference",
     "open_index",
     "read_table",
+    "stats",
 ]
 
 

@@ -14,7 +14,7 @@ import pytest
 from canonry.storage import Zones
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("dagster", "dbt", "duckdb", "torch", "sentence_transformers", "pandas", "yaml", "orjson", "scipy", "obstore")
+HEAVY = ("dagster", "dbt", "duckdb", "torch", "sentence_transformers", "pandas", "yaml", "scipy", "obstore")
 
 USE = """
 import importlib.util, json, sys

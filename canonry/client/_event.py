@@ -1,0 +1,79 @@
+"""From what a product says to a line of JSON, as it was at that moment."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Any
+
+import orjson
+
+from canonry.client._identifier import new_id
+
+common_fields: ContextVar[Mapping[str, Any]] = ContextVar("canonry_event_fields")
+"""Fields of every inference that is logged in this context."""
+
+last_inference: ContextVar[str] = ContextVar("canonry_last_inference")
+"""Id of the call that was logged last in this context."""
+
+_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+
+
+def inference_event(defaults: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """An inference with its id, start and trace; fields that are None are left out."""
+    event = {"inference_id": None, "started_at": None, **defaults, **common_fields.get({}), **fields}
+    event["inference_id"] = str(event["inference_id"] or new_id())
+    event["started_at"] = event["started_at"] or dt.datetime.now(dt.UTC)
+    if event.get("trace_id") is None and (trace := current_trace()):
+        event["trace_id"] = trace
+    return {name: value for name, value in event.items() if value is not None}
+
+
+def feedback_event(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Feedback with its id and time; fields that are None are left out."""
+    event = {"feedback_id": None, "given_at": None, **fields}
+    event["feedback_id"] = str(event["feedback_id"] or new_id())
+    event["given_at"] = event["given_at"] or dt.datetime.now(dt.UTC)
+    return {name: value for name, value in event.items() if value is not None}
+
+
+def line_of(event: Mapping[str, Any]) -> bytes:
+    """The event as JSON; what JSON has no form for becomes text. Raises where even that fails."""
+    try:
+        return orjson.dumps(event, default=_plain, option=_OPTIONS)
+    except TypeError:
+        # A number beyond 64 bits, half a surrogate pair, a loop: rare, and worth a slower way.
+        return orjson.dumps(_cleaned(event, 0), default=_plain, option=_OPTIONS)
+
+
+def current_trace() -> str | None:
+    """Id of the OpenTelemetry trace this runs in, where the product has OpenTelemetry."""
+    trace = sys.modules.get("opentelemetry.trace")
+    if trace is None:
+        return None
+    context = trace.get_current_span().get_span_context()
+    return format(context.trace_id, "032x") if context.is_valid else None
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json", exclude_unset=True)
+    if isinstance(value, (set, frozenset)):
+        return list(value)
+    return str(value)
+
+
+def _cleaned(value: Any, depth: int) -> Any:
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, int) and not isinstance(value, bool) and not -(1 << 63) <= value < 1 << 64:
+        return str(value)
+    if depth > 100:
+        return "…"
+    if isinstance(value, Mapping):
+        return {str(_cleaned(str(name), depth)): _cleaned(each, depth + 1) for name, each in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_cleaned(each, depth + 1) for each in value]
+    return value

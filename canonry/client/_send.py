@@ -1,0 +1,183 @@
+"""Where batches go: over HTTP to the service, or straight into a landing zone. Used by one thread at a time."""
+
+from __future__ import annotations
+
+import datetime as dt
+import email.utils
+import gzip
+import hashlib
+import logging
+import re
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
+
+from canonry.client._segment import Batch
+
+if TYPE_CHECKING:
+    import httpx
+
+    from canonry.landing import LandingWriter
+
+REFUSALS = (400, 401, 403, 413, 415, 422)
+"""Answers that sending the same batch again would not change."""
+
+CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 15.0
+LONGEST_RETRY_AFTER = 300.0
+
+THREAD_NAME = "canonry-log"
+"""What the names of our threads begin with."""
+
+
+class Away(Exception):
+    """The destination cannot take a batch now; `retry_after` is in seconds, where it said so."""
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class Refused(Exception):
+    """The destination will never take this batch; with `too_large` it may take halves of it."""
+
+    def __init__(self, reason: str, *, too_large: bool = False) -> None:
+        super().__init__(reason)
+        self.too_large = too_large
+
+
+@dataclass(frozen=True)
+class Taken:
+    """How many events of a batch were taken or were there already, how many rejected, and why the first of them was."""
+
+    accepted: int
+    rejected: int
+    reason: str = ""
+
+
+class Destination(Protocol):
+    """Takes batches; `identity` tells destinations apart, and holds no secret."""
+
+    identity: str
+
+    def send(self, batch: Batch) -> Taken:
+        """Hand over a batch. Raises Away or Refused."""
+
+    def renew(self) -> None:
+        """After a fork, in the child: forget connections and files that are the parent's."""
+
+
+class ServiceDestination:
+    """The platform's service at `url`, with a key that says whose events these are."""
+
+    def __init__(self, url: str, api_key: str | None) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"CANONRY_URL: {url!r} is no address; write it as https://canonry.example.com")
+        key = (api_key or "").strip()
+        if not key.isascii() or any(character.isspace() for character in key):
+            raise ValueError("CANONRY_API_KEY: holds a character that no key has; copy it again")
+        self.url = url.rstrip("/")
+        self.identity = f"{self.url} {_public_part(key)}"
+        self._headers = {"content-type": "application/x-ndjson", "content-encoding": "gzip"}
+        self._headers |= {"authorization": f"Bearer {key}"} if key else {}
+        self._client: httpx.Client | None = None
+
+    def send(self, batch: Batch) -> Taken:
+        """POST a batch. Raises Away or Refused."""
+        import httpx
+
+        if self._client is None:
+            _hush(logging.getLogger("httpx"))
+            self._client = httpx.Client(timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS))
+        try:
+            answer = self._client.post(f"{self.url}/v1/{batch.kind}", content=batch.body, headers=self._headers)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise Away(f"{type(error).__name__} at {self.url}") from None
+        said = f"{self.url}/v1/{batch.kind} answered {answer.status_code}"
+        if answer.status_code in REFUSALS:
+            advice = "; is CANONRY_API_KEY right?" if answer.status_code in (401, 403) else ""
+            raise Refused(said + advice, too_large=answer.status_code == 413)
+        if not answer.is_success:
+            raise Away(said, _retry_after(answer.headers.get("retry-after")))
+        return _taken(batch, answer)
+
+    def renew(self) -> None:
+        """Forget the connections. They are not closed: their other end is the parent's, too."""
+        self._client = None
+
+
+class LandingDestination:
+    """A landing zone that this process can write, for programs on the platform's own machine."""
+
+    def __init__(self, home: str, source: str) -> None:
+        self._home = home
+        self._source = source
+        self.identity = f"{home} {source}"
+        self._writer: LandingWriter | None = None
+
+    def send(self, batch: Batch) -> Taken:
+        """Append a batch. Raises Away."""
+        from canonry.landing import LandingWriter
+        from canonry.storage import StorageError, open_zones
+
+        try:
+            if self._writer is None:
+                self._writer = LandingWriter(open_zones(self._home).landing, self._source)
+            receipt = self._writer.append(batch.kind, gzip.decompress(batch.body).split(b"\n"))
+        except (OSError, StorageError, ValueError) as error:
+            raise Away(f"{type(error).__name__}: {error}") from None
+        return Taken(receipt.accepted, len(receipt.unreadable), *(shown(why) for _, why in receipt.unreadable[:1]))
+
+    def renew(self) -> None:
+        """Forget the writer: two processes must not append to one segment."""
+        self._writer = None
+
+
+def shown(reason: str) -> str:
+    """A reason as it may be logged: without what it quotes, which is the product's own data."""
+    return re.sub(r"""(['"`]).*\1""", "…", reason, flags=re.DOTALL)[:200]
+
+
+def _public_part(key: str) -> str:
+    """The part of a key that is no secret, `cnr_<id>`; events logged with one key are never sent with another."""
+    return "_".join(key.split("_")[:2]) if key.count("_") >= 2 else hashlib.sha256(key.encode()).hexdigest()[:16]
+
+
+def _taken(batch: Batch, answer: httpx.Response) -> Taken:
+    """Counts from the answer; a 2xx without any took everything."""
+    try:
+        document: Any = answer.json()
+        rejected = max(0, min(int(document.get("rejected", 0)), batch.events))
+        reasons = [each.get("reason") for each in document.get("results", ()) if each.get("status") == "rejected"]
+    except (ValueError, TypeError, AttributeError):
+        return Taken(batch.events, 0)
+    return Taken(batch.events - rejected, rejected, shown(str(reasons[0])) if reasons else "")
+
+
+def _retry_after(header: str | None) -> float | None:
+    """Seconds to wait, from a number or a date, at most LONGEST_RETRY_AFTER; None where it says neither."""
+    if not header:
+        return None
+    try:
+        seconds = float(header)
+    except ValueError:
+        try:
+            moment = email.utils.parsedate_to_datetime(header)
+        except ValueError:
+            return None
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+        seconds = (moment - dt.datetime.now(dt.UTC)).total_seconds()
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER) if seconds == seconds else None
+
+
+def _hush(logger: logging.Logger) -> None:
+    """Keep our own requests, made by our own threads, out of the product's log."""
+    if not any(isinstance(each, _OwnThreads) for each in logger.filters):
+        logger.addFilter(_OwnThreads())
+
+
+class _OwnThreads(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not threading.current_thread().name.startswith(THREAD_NAME)
