@@ -95,4 +95,8 @@ def rollback(
         move = rollback_and_journal(
             zones, kind, name, reason=reason, now=dt.datetime.now(dt.UTC), channel=channel, to=to
         )
+        if kind == "scorecard":
+            from canonry.publish.scorecard import current_page
+
+            current_page(zones)
     console.print(f"{kind}/{name} {channel}: {now.version} → {move.version}")

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from typer.testing import CliRunner
 
 from canonry import lake
-from canonry.publish import Outcome, rollback_and_journal
+from canonry.cli import app
+from canonry.publish import Outcome
 from canonry.publish.scorecard import PATH, current_page, publish_scorecard
 from canonry.storage import Zones
 from tests.scorecard_home import (
@@ -217,9 +219,11 @@ def test_the_page_in_production_lies_at_a_path_that_stays(filled: Zones) -> None
     second = publish(filled)
     assert second.state == "moved"
     assert filled.published.read(PATH) == second.release.read("index.html")
-    rollback_and_journal(filled, "scorecard", "platform", reason="a day is missing", now=NOW)
-    assert current_page(filled) == f"{filled.published.url}/{PATH}"
+    arguments = ["releases", "rollback", "scorecard", "platform", "--reason", "a day is missing"]
+    done = CliRunner(env={"CANONRY_HOME": filled.home}).invoke(app, arguments)
+    assert done.exit_code == 0, done.output
     assert filled.published.read(PATH) == first.release.read("index.html")
+    assert current_page(filled) == f"{filled.published.url}/{PATH}"
     assert publish(filled).state == "withdrawn"
     assert filled.published.read(PATH) == first.release.read("index.html")
 
