@@ -12,6 +12,9 @@ from canonry.storage import Zones, open_zones
 
 ROOT = Path(__file__).parent.parent
 
+# Not the cache of whoever runs the tests; kept between runs, so that an encoder is exported once.
+os.environ["CANONRY_CACHE"] = str(ROOT / ".pytest_cache" / "canonry")
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:

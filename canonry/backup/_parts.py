@@ -33,10 +33,11 @@ PARTS = (
     Part("exchange", "", "*"),
     Part("journal", "", "*.json"),
     Part("journal", "", "*"),
-    # Of the lake only what would come out otherwise, or at a price: candidates that did not pass, and vectors.
+    # Of the lake only what would come out otherwise, or at a price: candidates that did not pass, vectors, encoders.
     Part("lake", "candidates", "*/latest.json"),
     Part("lake", "candidates", "*"),
     Part("lake", "embeddings", "*"),
+    Part("lake", "encoders", "*"),
     Part("landing", "", "*.jsonl"),
     Part("landing", "", "*"),
 )

