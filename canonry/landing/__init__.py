@@ -1,5 +1,6 @@
 """The landing zone: where every event comes in, and how its segments are named, framed and read back."""
 
+from canonry.landing._prepared import MAX_EVENT_BYTES, Prepared, naive_utc
 from canonry.landing._segments import (
     Committed,
     Segment,
@@ -12,19 +13,13 @@ from canonry.landing._segments import (
     segment_path,
     segments_of,
 )
-from canonry.landing._writer import (
-    MAX_EVENT_BYTES,
-    LandingWriter,
-    Receipt,
-    first_day,
-    naive_utc,
-    utc_now,
-)
+from canonry.landing._writer import LandingWriter, Receipt, first_day, utc_now
 
 __all__ = [
     "MAX_EVENT_BYTES",
     "Committed",
     "LandingWriter",
+    "Prepared",
     "Receipt",
     "Segment",
     "first_day",

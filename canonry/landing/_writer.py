@@ -8,25 +8,21 @@ import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from ulid import ULID
 
-from canonry.events import EVENT_TYPES, SCHEMA_VERSION, EventType
+from canonry.events import EVENT_TYPES, SCHEMA_VERSION
+from canonry.landing._prepared import Prepared, Unreadable, enveloped, naive_utc, parse_event, raw_of
 from canonry.landing._segments import frame, raw_path, segment_path
 from canonry.storage import Storage
-
-MAX_EVENT_BYTES = 4 << 20
-"""A larger event is kept, but as unreadable."""
 
 MAX_SEGMENT_BYTES = 64 << 20
 """A segment that has grown this far is left, and another begun."""
 
 _INLINE_RAW_BYTES = 64 << 10
-_FUTURE = dt.timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -40,11 +36,6 @@ class Receipt:
 def utc_now() -> dt.datetime:
     """Now, UTC, without a zone, as every time in the lake."""
     return naive_utc(dt.datetime.now(dt.UTC))
-
-
-def naive_utc(moment: dt.datetime) -> dt.datetime:
-    """A time as the lake keeps it: UTC, without a zone. One without a zone is taken to be UTC."""
-    return moment.astimezone(dt.UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 def first_day() -> dt.date:
@@ -74,48 +65,59 @@ class LandingWriter:
         Raises OSError or StorageError where the storage cannot take it; the batch is then not acknowledged,
         and sending it again doubles nothing.
         """
+        return self.write(kind, self.prepare(kind, events))
+
+    def prepare(
+        self,
+        kind: str,
+        events: Iterable[Mapping[str, Any] | bytes],
+        *,
+        check: Callable[[dict[str, Any]], str | None] | None = None,
+        parsed: bool = False,
+    ) -> list[Prepared]:
+        """Events as `write` will put them into landing; nothing is written yet. Any thread may prepare.
+
+        `check` may complete a document, and gives the reason why it is to be kept as unreadable. Documents that are
+        `parsed` come from orjson, belong to the writer, and are not copied first.
+        """
         event_type = EVENT_TYPES[kind]
         received_at, first = naive_utc(self._clock()), first_day()
-        lines: dict[dt.date | None, list[bytes]] = defaultdict(list)
-        unreadable: list[tuple[int, str]] = []
-        accepted = 0
-        for position, event in enumerate(events):
+        envelope = orjson.dumps({"received_at": received_at, "source": self._source, "schema_version": SCHEMA_VERSION})
+        envelope = b"," + envelope[1:-1] + b',"digest":"'
+        prepared = []
+        for event in events:
             try:
-                day, line = self._envelope(event_type, event, received_at, first)
-                lines[day].append(line)
-                accepted += 1
-            except _Unreadable as error:
-                unreadable.append((position, error.reason))
-                lines[None].append(self._keep(kind, error, received_at))
-        for placed, batch in lines.items():
-            self._write(kind, received_at.date(), placed, frame(batch))
-        return Receipt(accepted, tuple(unreadable))
+                if parsed and type(event) is dict:
+                    document, raw = event, None
+                else:
+                    document, raw = parse_event(event)
+                if check and (reason := check(document)):
+                    raise Unreadable(reason, raw_of(document, raw))
+                prepared.append(enveloped(event_type, document, raw, envelope, received_at, first))
+            except Unreadable as error:
+                prepared.append(self._kept(kind, error, received_at))
+        return prepared
 
-    def _envelope(
-        self, event_type: EventType, event: Mapping[str, Any] | bytes, received_at: dt.datetime, first: dt.date
-    ) -> tuple[dt.date, bytes]:
-        document, raw = _document(event)
-        identifier = document.get(event_type.id_field)
-        if not isinstance(identifier, str) or not identifier:
-            raise _Unreadable(f"{event_type.id_field}: missing or not text", raw)
-        moment = _moment(event_type.time_field, document.get(event_type.time_field), raw)
-        if moment.date() < first:
-            message = f"{moment.isoformat()} lies before the platform's first day {first} (CANONRY_FIRST_DAY)"
-            raise _Unreadable(f"{event_type.time_field}: {message}", raw)
-        if moment > received_at + _FUTURE:
-            message = f"{moment.isoformat()} lies more than a day after it was received"
-            raise _Unreadable(f"{event_type.time_field}: {message}", raw)
-        try:
-            canonical = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
-            known = _known(event_type, document)
-            known |= {event_type.time_field: moment, "received_at": received_at, "source": self._source}
-            known |= {"schema_version": SCHEMA_VERSION}
-            known |= {"digest": hashlib.blake2b(canonical, digest_size=16).hexdigest()}
-            return moment.date(), orjson.dumps(known)
-        except TypeError as error:
-            raise _Unreadable(f"event: nested too deeply: {error}", raw) from None
+    def keep(self, kind: str, reason: str, raw: bytes) -> Prepared:
+        """Bytes of a kind that are no event, and why, as `write` will put them beside the events."""
+        return self._kept(kind, Unreadable(reason, raw), naive_utc(self._clock()))
 
-    def _keep(self, kind: str, error: _Unreadable, received_at: dt.datetime) -> bytes:
+    def write(self, kind: str, prepared: Iterable[Prepared]) -> Receipt:
+        """Make prepared events durable, with one append and fsync a day. Raises as `append` does."""
+        batches: dict[tuple[dt.date, dt.date | None], list[bytes]] = defaultdict(list)
+        unreadable: list[tuple[int, str]] = []
+        position = -1
+        for position, each in enumerate(prepared):
+            batches[each.received, each.day].append(each.line)
+            if each.reason is not None:
+                unreadable.append((position, each.reason))
+            if each.raw is not None:
+                self._landing.put_if_absent(raw_path(kind, each.received, each.digest), each.raw)
+        for (received, day), lines in batches.items():
+            self._write(kind, received, day, frame(lines))
+        return Receipt(position + 1 - len(unreadable), tuple(unreadable))
+
+    def _kept(self, kind: str, error: Unreadable, received_at: dt.datetime) -> Prepared:
         digest = hashlib.blake2b(error.raw, digest_size=16).hexdigest()
         record: dict[str, Any] = {
             "received_at": received_at,
@@ -123,12 +125,13 @@ class LandingWriter:
             "reason": error.reason,
             "digest": digest,
         }
-        if len(error.raw) <= _INLINE_RAW_BYTES:
-            record["raw"] = base64.b64encode(error.raw).decode()
-        else:
+        large = len(error.raw) > _INLINE_RAW_BYTES
+        if large:
             record["raw_object"] = raw_path(kind, received_at.date(), digest)
-            self._landing.put_if_absent(record["raw_object"], error.raw)
-        return orjson.dumps(record)
+        else:
+            record["raw"] = base64.b64encode(error.raw).decode()
+        raw = error.raw if large else None
+        return Prepared(received_at.date(), None, orjson.dumps(record), digest, None, error.reason, raw)
 
     def _write(self, kind: str, received: dt.date, day: dt.date | None, batch: bytes) -> None:
         if not self._landing.appends:
@@ -140,65 +143,3 @@ class LandingWriter:
         # A segment whose append failed is not kept here: nothing is ever written after a torn batch.
         self._landing.append(path, batch)
         self._grown[kind, received, day] = (path, size + len(batch))
-
-
-class _Unreadable(Exception):
-    def __init__(self, reason: str, raw: bytes) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.raw = raw
-
-
-def _document(event: Mapping[str, Any] | bytes) -> tuple[dict[str, Any], bytes]:
-    if isinstance(event, bytes):
-        raw = event
-    else:
-        try:
-            raw = orjson.dumps(dict(event) if isinstance(event, Mapping) else event, default=str)
-        except Exception as error:
-            raise _Unreadable(f"event: cannot be written as JSON: {error}", _shown(event)) from None
-    if len(raw) > MAX_EVENT_BYTES:
-        raise _Unreadable(f"event: {len(raw):,} bytes, more than {MAX_EVENT_BYTES:,}", raw)
-    try:
-        document = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        raise _Unreadable(f"event: is not JSON: {error}", raw) from None
-    if not isinstance(document, dict):
-        raise _Unreadable(f"event: expected an object, found {type(document).__name__}", raw)
-    return document, raw
-
-
-def _shown(event: object) -> bytes:
-    """What can be kept of an event that cannot be written: code from outside (its `__repr__`) may fail, too."""
-    try:
-        return repr(event).encode(errors="backslashreplace")
-    except Exception as error:
-        return f"<{type(event).__name__}: {type(error).__name__}>".encode()
-
-
-def _known(event_type: EventType, document: dict[str, Any]) -> dict[str, Any]:
-    """The event's own fields, times in UTC; what else was sent lies in `attributes`, nothing of it lost."""
-    known = {name: value for name, value in document.items() if name in event_type.field_names}
-    for field in event_type.fields:
-        if field.type == "time" and isinstance(value := known.get(field.name), str):
-            with suppress(ValueError, OverflowError):
-                known[field.name] = naive_utc(dt.datetime.fromisoformat(value))
-    extra = {name: document[name] for name in sorted(document.keys() - event_type.field_names)}
-    if extra:
-        own = known.get("attributes")
-        if own is None:
-            known["attributes"] = extra
-        elif isinstance(own, dict) and not own.keys() & extra.keys():
-            known["attributes"] = {**own, **extra}
-        else:
-            known["attributes"] = {**extra, "attributes": own}
-    return known
-
-
-def _moment(field: str, value: Any, raw: bytes) -> dt.datetime:
-    if value is None:
-        raise _Unreadable(f"{field}: missing", raw)
-    try:
-        return naive_utc(dt.datetime.fromisoformat(value))
-    except (TypeError, ValueError, OverflowError):
-        raise _Unreadable(f"{field}: {str(value)[:80]!r} is not an ISO 8601 time", raw) from None

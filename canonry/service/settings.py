@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import cast
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def from_environment() -> Settings:
         # Whether keys are needed is said on the command line, where it is seen.
         if not text or field.name in ("home", "assets", "insecure_local"):
             continue
-        kind: type[str | int | float] = type(field.default)
+        kind = type(cast(str | int | float, field.default))
         try:
             given[field.name] = kind(text)
         except ValueError:
