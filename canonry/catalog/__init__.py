@@ -1,6 +1,7 @@
 """What is governed: the YAML files of `assets/`, read into frozen specs, with every problem reported at once."""
 
 from canonry.catalog.load import Catalog, CatalogError, Problem, load
+from canonry.catalog.redaction import Redaction
 from canonry.catalog.specs import (
     KINDS,
     EvalSpec,
@@ -25,6 +26,7 @@ __all__ = [
     "MonitorSpec",
     "Problem",
     "PromptSpec",
+    "Redaction",
     "SchemeSpec",
     "SourceSpec",
     "Spec",

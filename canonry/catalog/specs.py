@@ -9,6 +9,8 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from canonry.catalog.redaction import Redaction
+
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=80)]
@@ -61,6 +63,9 @@ class SourceSpec(Spec):
     lookups: dict[Name, Lookup] = Field({}, description="file_drop: other files to join.")
     emits: tuple[Emit, ...] = Field((), description="file_drop: the events each row makes.")
     optional: bool = Field(False, description="file_drop: nothing at the location is not an error.")
+    redaction: Redaction | None = Field(
+        None, description="What happens to text before it is stored; without it, text is kept. Users' ids never are."
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

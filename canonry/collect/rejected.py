@@ -149,7 +149,7 @@ def _receipt(line: bytes) -> dict[str, Any]:
     row["received_at"] = dt.datetime.fromisoformat(record["received_at"])
     if "raw" in record:
         row["raw"] = base64.b64decode(record["raw"])
-    else:
+    elif "raw_object" in record:
         row["segment"] = record["raw_object"]
     return row
 

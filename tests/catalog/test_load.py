@@ -270,3 +270,53 @@ def test_sources_say_what_their_type_needs(tmp_path):
         ("sources/query.yaml", "emits.0.where"),
         ("sources/rows.yaml", "lookups.rows"),
     }
+
+
+def test_a_redaction_that_cannot_work_is_told_where_it_is_written(tmp_path):
+    for number, redaction in enumerate(
+        [
+            {"find": ["email"]},
+            {"content": "hide"},
+            {"content": "mask", "find": ["email", "name"]},
+            {"content": "mask", "patterns": {"Two Words": "a"}},
+            {"content": "mask", "phone_regions": ["usa"]},
+            {"content": "keep", "find": ["email"]},
+        ]
+    ):
+        put(tmp_path, f"sources/s{number}.yaml", {**PUSH, "redaction": redaction})
+    found = {path.removeprefix("sources/"): (field, message) for path, field, message in problems(tmp_path)}
+    assert {name: field for name, (field, _) in found.items()} == {
+        "s0.yaml": "redaction.content",
+        "s1.yaml": "redaction.content",
+        "s2.yaml": "redaction.find.1",
+        "s3.yaml": "redaction.patterns.Two Words.[key]",
+        "s4.yaml": "redaction.phone_regions.0",
+        "s5.yaml": "redaction",
+    }
+    assert found["s5.yaml"][1] == "content: keep looks for nothing; remove find, or say mask"
+
+
+def test_every_pattern_that_is_wrong_is_told_and_why(tmp_path):
+    patterns = {"fine": "E-[0-9]{6}", "open": "(a", "ahead": "(?=a)b", "nothing": "x*", "edge": r"\b", "email": "a@b"}
+    put(tmp_path, "sources/a.yaml", {**PUSH, "redaction": {"content": "mask", "patterns": patterns}})
+    everywhere = "matches nothing at all, which is everywhere; make it need a character"
+    assert problems(tmp_path) == [
+        ("sources/a.yaml", f"redaction.patterns.{name}", message)
+        for name, message in {
+            "ahead": "'(?=a)b' is not an RE2 regular expression: invalid perl operator: (?=",
+            "edge": "'\\\\b' " + everywhere,
+            "email.[key]": "email is one of `find`; give the pattern another name",
+            "nothing": f"'x*' {everywhere}",
+            "open": "'(a' is not an RE2 regular expression: missing ): (a",
+        }.items()
+    ]
+
+
+def test_a_redaction_that_holds_loads(tmp_path):
+    redaction = {"content": "mask", "find": ["email"], "patterns": {"employee": r"\bE-\d{6}\b"}}
+    put(tmp_path, "sources/a.yaml", {**PUSH, "redaction": redaction})
+    assert load(tmp_path).sources["a"].redaction.model_dump(include=set(redaction)) == {
+        "content": "mask",
+        "find": ("email",),
+        "patterns": {"employee": r"\bE-\d{6}\b"},
+    }
