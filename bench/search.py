@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from bench._report import arguments, report
 from canonry import client, lake, release
-from canonry.release import local_folder
+from canonry.release import local_files
 from canonry.search import CHUNK_SCHEMA, CHUNKS, VECTORS
 from canonry.storage import open_zones
 
@@ -73,7 +73,7 @@ def publish(home: str, rows: int) -> Path:
         now=now,
     )
     release.promote(published, "indexes", "random", found.version, reason="bench", now=now)
-    return local_folder(found) / VECTORS
+    return local_files(found)[VECTORS]
 
 
 def random_vectors(rows: int, seed: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy.typing as npt
 
 from canonry.client._open import find
-from canonry.release import PRODUCTION, Manifest, Release, ReleaseError, local_folder
+from canonry.release import PRODUCTION, Manifest, Release, ReleaseError, local_files
 from canonry.search import CHUNKS, VECTORS, Hit, VectorIndex
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ class Index:
             raise ReleaseError(f"{release.folder}: has no {' and no '.join(missing)}, so it is not an index")
         self.manifest: Manifest = release.manifest
         """Its digests, lineage and gate."""
-        folder = local_folder(release)
-        self.vectors = VectorIndex(folder / VECTORS, folder / CHUNKS)
+        local = local_files(release, (VECTORS, CHUNKS))
+        self.vectors = VectorIndex(local[VECTORS], local[CHUNKS])
         """The FAISS index with its chunks."""
         if self.encoder.dimension != self.vectors.dimension:
             raise ReleaseError(

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from canonry.client._open import find
-from canonry.release import PRODUCTION, ReleaseError, local_folder
+from canonry.release import PRODUCTION, ReleaseError, local_files
 
 
 def read_table(
@@ -24,8 +24,8 @@ def read_table(
     Raises NotReleased, Damaged, or ReleaseError naming the columns it does not have.
     """
     release = find("tables", name, channel, version, home)
-    folder = local_folder(release)
-    files = [folder / path for path in sorted(release.manifest.files) if path.endswith(".parquet")]
+    local = local_files(release)
+    files = [local[path] for path in sorted(release.manifest.files) if path.endswith(".parquet")]
     if not files:
         raise ReleaseError(f"{release.folder}: has no Parquet file, so it is not a table")
     parts = [pq.ParquetFile(file, memory_map=True) for file in files]

@@ -4,9 +4,10 @@
 release. `published/KIND/NAME/channels/CHANNEL.json` is the last move of a pointer, replaced atomically.
 """
 
+from canonry.release._cache import Cache
 from canonry.release._channel import PRODUCTION, Move, channels, last_move, promote, resolve, rollback
 from canonry.release._errors import Damaged, NotReleased, ReleaseError, Withdrawn
-from canonry.release._local import local_folder
+from canonry.release._local import LocalFiles, local_files
 from canonry.release._manifest import File, Manifest, payload_version
 from canonry.release._paths import KINDS, Kind
 from canonry.release._store import Release, list_releases, publish, verify
@@ -14,9 +15,11 @@ from canonry.release._store import Release, list_releases, publish, verify
 __all__ = [
     "KINDS",
     "PRODUCTION",
+    "Cache",
     "Damaged",
     "File",
     "Kind",
+    "LocalFiles",
     "Manifest",
     "Move",
     "NotReleased",
@@ -26,7 +29,7 @@ __all__ = [
     "channels",
     "last_move",
     "list_releases",
-    "local_folder",
+    "local_files",
     "payload_version",
     "promote",
     "publish",

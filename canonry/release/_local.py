@@ -1,74 +1,75 @@
-"""A release as verified local files: in place on a local folder, fetched once from object storage."""
+"""A release as verified local files: in place on a local folder, fetched once from anywhere else."""
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
-import uuid
-from contextlib import suppress
+import weakref
+from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 
-from canonry.release._manifest import File
-from canonry.release._paths import MANIFEST
+from canonry.release import _verified
+from canonry.release._cache import Cache
+from canonry.release._errors import ReleaseError
 from canonry.release._store import Release
 from canonry.storage import LocalStorage, NotFound
 
 
-def local_folder(release: Release, cache: Path | None = None) -> Path:
-    """A folder with the release's files, every byte checked against the manifest just now. Raises Damaged.
+class LocalFiles:
+    """Local paths of a release's files. What was fetched stays in the cache for as long as this object lives."""
 
-    Releases on object storage are fetched into `cache` (by default CANONRY_CACHE, else `canonry` in the user's cache
-    folder), which may be emptied at any time; a damaged copy there is fetched again.
+    def __init__(self, paths: dict[str, Path], descriptors: Sequence[int] = ()) -> None:
+        self._paths = paths
+        weakref.finalize(self, _close, tuple(descriptors))
+
+    def __getitem__(self, path: str) -> Path:
+        return self._paths[path]
+
+
+def local_files(release: Release, wanted: Collection[str] | None = None, cache: Cache | None = None) -> LocalFiles:
+    """A release's files (or those wanted), every byte checked against the manifest, now or earlier. Raises Damaged.
+
+    Files on a local folder stay there. Others are fetched into `cache` (by default CANONRY_CACHE, else `canonry` in
+    the user's cache folder), which may be emptied at any time; a damaged copy there is fetched again.
     """
+    names = sorted(release.manifest.files if wanted is None else wanted)
+    unknown = [name for name in names if name not in release.manifest.files]
+    if unknown:
+        raise ReleaseError(f"{release.folder}: has no file {', '.join(unknown)}")
     if isinstance(release.published, LocalStorage):
         folder = release.published.root / release.folder
-        _refuse_damaged(release, folder)
-        return folder
-    where = hashlib.sha256(release.published.url.encode()).hexdigest()[:16]
-    folder = (cache or _default_cache()) / where / release.folder
-    if release.manifest.problems(folder):
-        _fetch(release, folder)
-    return folder
+        return LocalFiles({name: _in_place(release, folder, name) for name in names})
+    return _cached(release, names, cache or Cache())
 
 
-def _refuse_damaged(release: Release, folder: Path) -> None:
-    for path, expected in release.manifest.files.items():
-        actual = File.of(folder / path) if (folder / path).is_file() else None
-        if actual != expected:
-            raise release.damaged(path, actual)
+def _in_place(release: Release, folder: Path, name: str) -> Path:
+    expected = release.manifest.files[name]
+    actual = _verified.verified(folder / name, expected)
+    if actual != expected:
+        raise release.damaged(name, actual)
+    return folder / name
 
 
-def _fetch(release: Release, folder: Path) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = folder.parent / f".fetching-{uuid.uuid4().hex}"
+def _cached(release: Release, names: list[str], cache: Cache) -> LocalFiles:
+    paths: dict[str, Path] = {}
+    descriptors: list[int] = []
     try:
-        for path in release.manifest.files:
-            target = beside / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with suppress(NotFound), release.published.local_copy(f"{release.folder}/{path}") as source:
-                shutil.copyfile(source, target)
-        _refuse_damaged(release, beside)
-        (beside / MANIFEST).write_bytes(release.manifest.to_json())
-        _put_in_place(release, beside, folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        for name in names:
+            fetch = partial(release.published.local_copy, f"{release.folder}/{name}")
+            path, descriptor, actual = cache.hold(release.manifest.files[name], fetch)
+            if actual is not None:
+                raise release.damaged(name, actual)
+            paths[name] = path
+            descriptors.append(descriptor)
+    except NotFound:
+        _close(descriptors)
+        raise release.damaged(name, None) from None
+    except BaseException:
+        _close(descriptors)
+        raise
+    return LocalFiles(paths, descriptors)
 
 
-def _put_in_place(release: Release, beside: Path, folder: Path) -> None:
-    try:
-        beside.rename(folder)
-    except OSError:
-        # Another process was first, and its copy is as good; or a damaged copy is in the way.
-        if release.manifest.problems(folder):
-            damaged = folder.parent / f".damaged-{uuid.uuid4().hex}"
-            folder.rename(damaged)
-            beside.rename(folder)
-            shutil.rmtree(damaged, ignore_errors=True)
-
-
-def _default_cache() -> Path:
-    given = os.environ.get("CANONRY_CACHE")
-    if given:
-        return Path(given).absolute()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "canonry"
+def _close(descriptors: Collection[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)

@@ -99,7 +99,8 @@ def read_inputs(zones: Zones, *, labels: Sequence[Row], candidates: Sequence[Row
 
 
 def _table(published: Storage, name: str) -> pa.Table:
-    return pq.read_table(release.local_folder(release.resolve(published, "tables", name)) / FILE)
+    files = release.local_files(release.resolve(published, "tables", name))
+    return pq.read_table(files[FILE])
 
 
 def _rows_since(table: pa.Table, first: dt.date | None) -> list[dict[str, Any]]:
