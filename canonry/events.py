@@ -36,7 +36,7 @@ class EventType:
     time_field: str
     fields: tuple[Field, ...]
     contents: tuple[Field, ...] = ()
-    """Text, kept apart from facts in `lake/contents` so that a person's words can be erased."""
+    """Text, kept apart from facts in `lake/contents` or `lake/step_contents` so that a person's words can be erased."""
 
     @property
     def all_fields(self) -> tuple[Field, ...]:
@@ -110,6 +110,7 @@ INFERENCE = EventType(
         Field("cache_hit", "boolean", "Answered from the gateway's own cache, free of charge."),
         _text("user_hash", "Keyed hash of the user's id."),
         Field("attributes", "json", "Everything else the product sent, unknown fields included."),
+        _text("logged_by", "What saw the call: an instrumentation's name, litellm, …; the product where absent."),
     ),
     contents=(
         Field("input_messages", "json", "Messages sent, as in gen_ai.input.messages."),
@@ -134,6 +135,11 @@ STEP = EventType(
         _milliseconds("latency_ms", "From start to end, milliseconds."),
         _text("error_type", "What failed; absent where nothing did."),
         Field("attributes", "json", "Everything else the product sent."),
+    ),
+    contents=(
+        _text("query", "What the retriever was asked, or the tool or pipeline was given."),
+        Field("retrieved", "retrieved", "What it retrieved: chunk_id, score, text."),
+        Field("result", "json", "What a tool or pipeline gave back."),
     ),
 )
 

@@ -1,0 +1,104 @@
+"""Reading attributes: each `take` removes what it reads, so that what is left over is what no mapping knows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+Attributes = dict[str, Any]
+
+_NESTED = 8
+_LISTED = 2000
+
+
+def take(attributes: Attributes, names: Iterable[str]) -> Any:
+    """The first of these attributes that says something; all of them are removed."""
+    found = None
+    for name in names:
+        value = attributes.pop(name, None)
+        if found is None and value is not None and value != "":
+            found = value
+    return found
+
+
+def text(value: Any) -> str | None:
+    """A value as text; a list's first value; None where there is none."""
+    if isinstance(value, list):
+        value = value[0] if value else None
+    if value is None or value == "" or isinstance(value, dict):
+        return None
+    return value if isinstance(value, str) else str(value)
+
+
+def whole(value: Any) -> int | None:
+    """A value as a whole number, or None. Exporters send numbers as text, too."""
+    found = real(value)
+    return int(found) if found is not None and found == int(found) else None
+
+
+def real(value: Any) -> float | None:
+    """A value as a finite number, or None."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        found = float(value)
+    except ValueError:
+        return None
+    return found if math.isfinite(found) else None
+
+
+def parsed(value: Any) -> Any:
+    """What JSON text says; other values, and text that is no JSON, as they are."""
+    if isinstance(value, str) and value[:1] in ("[", "{"):
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return value
+    return value
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """What JSON text or a mapping says, or an empty mapping."""
+    found = parsed(value)
+    return found if isinstance(found, dict) else {}
+
+
+def take_list(attributes: Attributes, prefix: str) -> list[dict[str, Any]]:
+    """The list that attributes `PREFIX.0.a.b`, `PREFIX.1.a.b`, … spell out, in order; they are removed.
+
+    Numbers inside become lists, too: `message.contents.0.text` is a list `contents` in `message`.
+    """
+    begin = f"{prefix}."
+    paths = {name: name.removeprefix(begin).split(".") for name in attributes if name.startswith(begin)}
+    tree: dict[str, Any] = {}
+    for name, path in paths.items():
+        value = attributes.pop(name)
+        if not path[0].isdigit() or len(path) > _NESTED + 8:
+            continue
+        node = tree
+        for step in path[:-1]:
+            child = node.setdefault(step, {})
+            if not isinstance(child, dict):
+                child = node[step] = {}
+            node = child
+        if not isinstance(node.get(path[-1]), dict):
+            node[path[-1]] = value
+    listed = _listed(tree)
+    return [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+
+
+def drop(attributes: Attributes, prefixes: tuple[str, ...]) -> None:
+    """Remove attributes whose names begin so."""
+    for name in [name for name in attributes if name.startswith(prefixes)]:
+        del attributes[name]
+
+
+def _listed(node: Any) -> Any:
+    if not isinstance(node, dict):
+        return node
+    if node and all(key.isdigit() and len(key) < 6 for key in node):
+        return [_listed(node[key]) for key in sorted(node, key=int)][:_LISTED]
+    return {key: _listed(value) for key, value in node.items()}

@@ -1,0 +1,112 @@
+"""A span as the event it is: a call, a step, or nothing of a model's use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from canonry.events import INFERENCE, STEP
+from canonry.service.formats import genai, openinference
+from canonry.service.formats._attributes import Attributes, take, text
+from canonry.service.formats._spans import Span, iso
+
+OWN = "canonry."
+"""Attributes of a span or resource that begin so name a field of the event themselves: `canonry.feature`, …"""
+
+Event = dict[str, Any]
+
+_OWN_FIELDS = frozenset(
+    {"feature", "environment", "session_id", "arm", "attempt", "prompt_name", "prompt_version", "prompt_digest"}
+    | {"index_name", "index_version", "user_id", "cache_hit"}
+)
+_USER = ("enduser.id", "user.id", "enduser.pseudo.id")
+_ENVIRONMENT = ("deployment.environment.name", "deployment.environment")
+_KEPT_OF_RESOURCE = ("service.version", "service.namespace")
+
+
+def event_of(span: Span) -> tuple[str, Event]:
+    """A span's kind of event and the event; or, where it is none, what kind of span it is, and nothing."""
+    attributes = dict(span.attributes)
+    kind = text(attributes.get(openinference.SPAN_KIND))
+    operation = genai.operation(attributes)
+    fields: Event
+    if kind is not None and kind.upper() in openinference.INFERENCES:
+        fields = openinference.take_inference(attributes, span.events, span.start_ns)
+        if operation is not None:
+            # Instrumentors may write both conventions on one span.
+            fields |= {name: value for name, value in genai.take_inference(attributes, ()).items() if value}
+        return INFERENCE.name, _call(span, attributes, fields)
+    if kind is not None and kind.upper() in openinference.STEPS:
+        fields = {"operation": openinference.STEPS[kind.upper()], **openinference.take_step(attributes)}
+        return STEP.name, _step(span, attributes, fields)
+    if operation is None:
+        return (f"openinference {kind}" if kind else "span"), {}
+    if operation in genai.STEPS:
+        fields = {"operation": genai.STEPS[operation], **genai.take_step(attributes)}
+        return STEP.name, _step(span, attributes, fields)
+    counted = any(
+        attributes.get(name) is not None for name in (*genai.NAMES["input_tokens"], *genai.NAMES["output_tokens"])
+    )
+    # An operation that no table knows, and that used tokens, was a call that somebody pays for.
+    if operation in genai.INFERENCES or counted:
+        fields = genai.take_inference(attributes, span.events)
+        return INFERENCE.name, _call(span, attributes, {**fields, "operation": operation})
+    return f"gen_ai {operation}", {}
+
+
+def _call(span: Span, attributes: Attributes, fields: Event) -> Event:
+    common = _common(span, attributes)
+    return {
+        "inference_id": span.span_id,
+        "span_id": span.span_id,
+        "logged_by": span.scope or None,
+        **fields,
+        **common,
+        "session_id": common.get("session_id") or fields.get("session_id"),
+    }
+
+
+def _step(span: Span, attributes: Attributes, fields: Event) -> Event:
+    common = {**_common(span, attributes), "name": fields["name"] or span.name}
+    kept = {name: value for name, value in common.items() if name in STEP.field_names}
+    unknown = {name: value for name, value in common.items() if name not in STEP.field_names and value is not None}
+    unknown.pop("user_id", None)
+    kept["attributes"] = {**(kept["attributes"] or {}), **unknown} or None
+    return {"step_id": span.span_id, "parent_id": span.parent_id, **fields, **kept}
+
+
+def _common(span: Span, attributes: Attributes) -> Event:
+    """Fields that every span has; the rest of its attributes go into `attributes`."""
+    own = {name: value for name, value in (*span.resource.items(), *attributes.items()) if name.startswith(OWN)}
+    for name in own:
+        attributes.pop(name, None)
+    named = {name.removeprefix(OWN): value for name, value in own.items()}
+    fields = {name: value for name, value in named.items() if name in _OWN_FIELDS}
+    attributes.pop("error.type", None)
+    environment = take(attributes, _ENVIRONMENT) or take(dict(span.resource), _ENVIRONMENT)
+    user = take(attributes, _USER) or take(dict(span.resource), _USER)
+    kept = {name: span.resource[name] for name in _KEPT_OF_RESOURCE if name in span.resource}
+    left = {name: value for name, value in named.items() if name not in _OWN_FIELDS}
+    return {
+        "trace_id": span.trace_id or None,
+        "started_at": iso(span.start_ns),
+        "latency_ms": span.latency_ms,
+        "error_type": span.error_type,
+        "environment": text(environment),
+        "user_id": text(user),
+        **fields,
+        "product": product_of(span),
+        "attributes": {**kept, **attributes, **left} or None,
+    }
+
+
+_OWN_FIELDS = frozenset(
+    {"feature", "environment", "session_id", "arm", "attempt", "prompt_name", "prompt_version", "prompt_digest"}
+    | {"index_name", "index_version", "user_id", "cache_hit"}
+)
+
+
+def product_of(span: Span) -> str:
+    for name in (OWN + "product", "service.name"):
+        if said := text(span.attributes.get(name)) or text(span.resource.get(name)):
+            return said
+    raise ValueError("service.name: missing; name the product in the resource's service.name (OTEL_SERVICE_NAME)")

@@ -1,0 +1,152 @@
+"""OpenTelemetry traces and logs over HTTP, protobuf or JSON, as events: calls, steps and evaluations.
+
+A call's `inference_id`, and a step's `step_id`, is its span id: 64 random bits, so that of a thousand million calls
+no two are expected to share one; one that does is not lost, but lies in lake/rejected. Whoever gives feedback needs
+to know the span id alone, or the trace's.
+https://opentelemetry.io/docs/specs/otlp/
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+
+from canonry.events import FEEDBACK, INFERENCE, STEP
+from canonry.retrieval import retrieved_of
+from canonry.service.formats import Converted, genai
+from canonry.service.formats._attributes import Attributes, mapping, text
+from canonry.service.formats._evaluation import feedback
+from canonry.service.formats._events import Event, event_of, product_of
+from canonry.service.formats._spans import Span, plain, read_attributes, read_span
+from canonry.service.formats._wire import as_json, parse
+
+_ANSWERS = ("chat", "text_completion", "generate_content")
+_DETAILS = "gen_ai.client.inference.operation.details"
+
+
+def convert(body: bytes, content_type: str) -> Converted:
+    """Events of an ExportTraceServiceRequest. Raises FormatError where the body is none.
+
+    What a retriever returned becomes `retrieved` of its trace's last answering call, where both are in this body;
+    the step carries it, too, for calls that come apart from it.
+    """
+    spans, rejected = _spans(parse(body, content_type, ExportTraceServiceRequest()))
+    events: dict[str, list[Event]] = {INFERENCE.name: [], STEP.name: [], FEEDBACK.name: []}
+    other = Counter[str]()
+    for span in spans:
+        kind, event = event_of(span)
+        if event:
+            events[kind].append(event)
+        else:
+            other[kind] += 1
+        about = (INFERENCE.id_field, span.span_id) if kind == INFERENCE.name else ("trace_id", span.trace_id)
+        for happened in span.events:
+            if happened.name == genai.EVALUATION:
+                at = happened.time_ns or span.end_ns or span.start_ns
+                given = feedback(dict(happened.attributes), at, *about, span.trace_id, span.span_id)
+                events[FEEDBACK.name].append(given)
+    _give_retrieved(events[INFERENCE.name], events[STEP.name])
+    listed = tuple((kind, _said(event)) for kind, found in events.items() for event in found)
+    return Converted(listed, tuple(rejected), dict(other))
+
+
+def convert_logs(body: bytes, content_type: str) -> Converted:
+    """Events of an ExportLogsServiceRequest: evaluations, and calls whose contents are logged apart from their span.
+
+    Such a call has an id of its own and is reconciled with its span by the provider's response id; a record without
+    one is counted in `other`, as are messages that older instrumentations log one by one. Raises FormatError.
+    """
+    request = parse(body, content_type, ExportLogsServiceRequest())
+    records = [
+        (record, read_attributes(group.resource.attributes))
+        for group in request.resource_logs
+        for scoped in group.scope_logs
+        for record in scoped.log_records
+    ]
+    events: list[tuple[str, Event]] = []
+    rejected: list[tuple[int, str, bytes]] = []
+    other = Counter[str]()
+    for position, (record, resource) in enumerate(records):
+        attributes = read_attributes(record.attributes)
+        name = record.event_name or text(attributes.pop("event.name", None)) or ""
+        try:
+            if name == genai.EVALUATION:
+                events.append((FEEDBACK.name, _evaluation(record, attributes)))
+            elif name == _DETAILS and (call := _details(record, attributes, resource)):
+                events.append((INFERENCE.name, call))
+            else:
+                other[f"log {name}".strip()] += 1
+        except ValueError as error:
+            rejected.append((position, str(error), as_json(record)))
+    return Converted(tuple((kind, _said(event)) for kind, event in events), tuple(rejected), dict(other))
+
+
+def _spans(request: ExportTraceServiceRequest) -> tuple[list[Span], list[tuple[int, str, bytes]]]:
+    spans: list[Span] = []
+    rejected: list[tuple[int, str, bytes]] = []
+    for group in request.resource_spans:
+        resource = read_attributes(group.resource.attributes)
+        for scoped in group.scope_spans:
+            for message in scoped.spans:
+                try:
+                    span = read_span(message, resource, scoped.scope.name)
+                    product_of(span)
+                    spans.append(span)
+                except ValueError as error:
+                    rejected.append((len(spans) + len(rejected), str(error), as_json(message)))
+    return spans, rejected
+
+
+def _evaluation(record: LogRecord, attributes: Attributes) -> Event:
+    trace_id, span_id = record.trace_id.hex() or None, record.span_id.hex() or None
+    about = (INFERENCE.id_field, span_id) if span_id else ("trace_id", trace_id)
+    return feedback(attributes, _time(record), *about, trace_id, span_id)
+
+
+def _details(record: LogRecord, attributes: Attributes, resource: Attributes) -> Event | None:
+    """The call that a record gives the details of; None where nothing would tell it from its span."""
+    known = {**attributes, **mapping(plain(record.body))}
+    if not record.span_id or not any(known.get(name) for name in genai.NAMES["provider_response_id"]):
+        return None
+    span = Span(
+        trace_id=record.trace_id.hex(),
+        span_id=record.span_id.hex(),
+        parent_id=None,
+        name=record.event_name,
+        scope=_DETAILS,
+        start_ns=_time(record),
+        end_ns=0,
+        attributes=known,
+        resource=resource,
+        events=(),
+        failed=False,
+    )
+    product_of(span)
+    kind, call = event_of(span)
+    return {**call, INFERENCE.id_field: f"{span.span_id}-details"} if kind == INFERENCE.name else None
+
+
+def _time(record: LogRecord) -> int:
+    return record.time_unix_nano or record.observed_time_unix_nano
+
+
+def _give_retrieved(inferences: list[Event], steps: list[Event]) -> None:
+    answering: dict[str, Event] = {}
+    for call in sorted(inferences, key=lambda call: (call["started_at"], call["inference_id"])):
+        if call["operation"] in _ANSWERS and call["error_type"] is None:
+            answering[call["trace_id"]] = call
+    by_trace: dict[str, list[Event]] = {}
+    for step in steps:
+        by_trace.setdefault(step["trace_id"], []).append(step)
+    for trace_id in answering.keys() & by_trace.keys():
+        if found := retrieved_of(by_trace[trace_id]):
+            answering[trace_id]["retrieved"] = found
+
+
+def _said(event: Event) -> dict[str, Any]:
+    """The event without fields that say nothing."""
+    return {name: value for name, value in event.items() if value is not None}
