@@ -10,6 +10,7 @@
 
     inference_id = client.log_inference(product="docs-site", request_model="gpt-5", output_tokens=38, latency_ms=210.5)
     client.give_feedback(inference_id, signal="thumb", value=1)
+    openai_client = client.wrap_openai(openai.OpenAI(), product="docs-site")         # logs every call by itself
 
 What is logged goes where CANONRY_URL and CANONRY_API_KEY say, or CANONRY_HOME and CANONRY_SOURCE. Everything is read
 from `home`: a folder or `s3://` URL, by default CANONRY_HOME, else `./.canonry`. Every file is checked against its
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         stats,
     )
     from canonry.client._model import Model, Price, get_model
+    from canonry.client._openai import wrap_openai
     from canonry.client._prompt import Prompt, PromptError, get_prompt
     from canonry.client._table import read_table
     from canonry.release import Damaged, NotReleased, ReleaseError
@@ -58,6 +60,7 @@ _WHERE = {
         "stats",
     ),
     "canonry.client._model": ("Model", "Price", "get_model"),
+    "canonry.client._openai": ("wrap_openai",),
     "canonry.client._prompt": ("Prompt", "PromptError", "get_prompt"),
     "canonry.client._table": ("read_table",),
     "canonry.release": ("Damaged", "NotReleased", "ReleaseError"),
@@ -94,6 +97,7 @@ __all__ = [
     "open_index",
     "read_table",
     "stats",
+    "wrap_openai",
 ]
 
 

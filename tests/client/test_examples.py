@@ -10,7 +10,7 @@ import pytest
 
 from canonry.client import _log
 
-MODULES = ("_identifier", "_event_log", "_log")
+MODULES = ("_identifier", "_event_log", "_log", "_openai")
 
 
 @pytest.fixture(autouse=True)
