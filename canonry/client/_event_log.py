@@ -10,16 +10,14 @@ import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from canonry.client._call import Call
 from canonry.client._delivery import EXIT_SECONDS, Delivery, Stats, logger
 from canonry.client._event import feedback_event, inference_event, last_inference, line_of
 from canonry.client._identifier import new_id
 from canonry.client._send import Destination, LandingDestination, ServiceDestination
 from canonry.client._spool import Spool, spool_folder
-
-if TYPE_CHECKING:
-    from canonry.client._call import Call
 
 SPOOL_BYTES = 64 << 20
 BATCH = 200
@@ -118,8 +116,6 @@ class EventLog:
 
     def inference(self, **fields: Any) -> Call:
         """Times a call and logs it. See `canonry.client.inference`."""
-        from canonry.client._call import Call
-
         return Call(lambda: self, fields)
 
     def flush(self, timeout: float = 5.0) -> bool:

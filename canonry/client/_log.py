@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from canonry.client._call import Call
 from canonry.client._delivery import Stats, logger
 from canonry.client._event import common_fields, last_inference
 from canonry.client._event_log import EventLog
-
-if TYPE_CHECKING:
-    from canonry.client._call import Call
 
 _logs: dict[str, EventLog] = {}
 
@@ -85,8 +83,6 @@ def inference(**fields: Any) -> Call:
     'Press the button.'
     """
     # The environment is read when the first call ends, not when a function is decorated.
-    from canonry.client._call import Call
-
     return Call(default_log, fields)
 
 

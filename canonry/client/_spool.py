@@ -110,11 +110,14 @@ class Spool:
             return None
 
     def done(self, first: First) -> None:
-        """Forget a batch that was sent or refused; one that was dropped meanwhile is forgotten already."""
+        """Forget a batch that was sent or refused."""
         with self._lock:
             if first.segment in self._segments:
                 first.segment.pass_over()
                 self.finished += first.batch.events if first.segment.own else 0
+            else:
+                # It was under way when its segment had to go: it is not lost after all.
+                self.dropped -= first.batch.events
 
     def adopt(self) -> int:
         """Take over the files of processes that are dead, oldest first; gives the number of their events."""
