@@ -1,0 +1,206 @@
+"""The spool gives batches back in order, whatever happened to its files."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from canonry.client._segment import Batch
+from canonry.client._spool import Spool, spool_folder
+
+LIMIT = 1 << 20
+
+
+def batch(name: str, events: int = 2, kind: str = "inferences") -> Batch:
+    return Batch(kind, events, gzip.compress(name.encode(), mtime=0))
+
+
+def drained(spool: Spool) -> list[str]:
+    names = []
+    while first := spool.first():
+        names.append(gzip.decompress(first.batch.body).decode())
+        spool.done(first)
+    return names
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return spool_folder("somewhere", tmp_path / "spool")
+
+
+def left_by_the_dead(folder: Path, *names: str) -> Path:
+    """The file of a process that ended without a word."""
+    program = (
+        "import gzip, os, sys; from pathlib import Path\n"
+        "from canonry.client._segment import Batch\n"
+        "from canonry.client._spool import Spool\n"
+        "spool = Spool(Path(sys.argv[1]), 1 << 20)\n"
+        "for name in sys.argv[2:]: spool.append(Batch('inferences', 2, gzip.compress(name.encode(), mtime=0)))\n"
+        "os._exit(9)"
+    )
+    before = set(folder.iterdir())
+    subprocess.run([sys.executable, "-c", program, str(folder), *names], check=False)
+    [file] = set(folder.iterdir()) - before
+    return file
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_batches_come_back_in_order(on_disk: bool, folder: Path) -> None:
+    spool = Spool(folder if on_disk else None, LIMIT)
+    names = [f"batch {number}" for number in range(20)]
+    for name in names[:10]:
+        spool.append(batch(name), durable=name == names[0])
+    first = spool.first()
+    assert first is not None
+    assert first.batch == batch(names[0])
+    spool.done(first)
+    for name in names[10:]:
+        spool.append(batch(name))
+    assert spool.events == 38
+    assert drained(spool) == names[1:]
+    assert (spool.events, spool.size, spool.finished, spool.dropped) == (0, 0, 40, 0)
+    spool.close()
+    assert list(folder.iterdir()) == []
+
+
+def test_what_is_left_is_adopted_before_what_is_new(folder: Path) -> None:
+    left_by_the_dead(folder, "a", "b")
+    left_by_the_dead(folder, "c")
+    spool = Spool(folder, LIMIT)
+    spool.append(batch("new"))
+    assert spool.adopt() == 6
+    assert spool.adopt() == 0
+    assert spool.events == 8
+    assert drained(spool) == ["a", "b", "c", "new"]
+    # Events of others are not counted among those this process has finished.
+    assert spool.finished == 2
+    spool.close()
+    assert list(folder.iterdir()) == []
+
+
+def test_the_file_of_the_living_is_left_alone(folder: Path) -> None:
+    living, other = Spool(folder, LIMIT), Spool(folder, LIMIT)
+    living.append(batch("a"))
+    assert other.adopt() == 0
+    assert drained(living) == ["a"]
+    # An empty file stays the living one's, too.
+    assert other.adopt() == 0
+    living.append(batch("b"))
+    assert drained(living) == ["b"]
+    living.append(batch("c"))
+    living.close()
+    assert other.adopt() == 2
+    assert drained(other) == ["c"]
+
+
+@pytest.mark.parametrize("cut", [1, 20, 21, 30])
+def test_a_torn_end_costs_the_torn_batch_alone(cut: int, folder: Path) -> None:
+    file = left_by_the_dead(folder, "a", "b")
+    size = len(batch("b").record())
+    os.truncate(file, file.stat().st_size - size + cut)
+    spool = Spool(folder, LIMIT)
+    spool.adopt()
+    assert drained(spool) == ["a"]
+    assert spool.dropped == (2 if cut >= 21 else 1)
+    assert (spool.events, list(folder.iterdir())) == (0, [])
+
+
+@pytest.mark.parametrize("at", [0, 5, 18, 40], ids=["magic", "head", "check", "body"])
+def test_a_damaged_middle_costs_the_damaged_batch_alone(at: int, folder: Path) -> None:
+    file = left_by_the_dead(folder, "a", "b", "c")
+    data = bytearray(file.read_bytes())
+    data[len(batch("a").record()) + at] ^= 0xFF
+    file.write_bytes(data)
+    spool = Spool(folder, LIMIT)
+    spool.adopt()
+    assert drained(spool) == ["a", "c"]
+    assert spool.dropped == (2 if at == 40 else 1)
+    assert spool.events == 0
+
+
+def test_a_file_of_something_else_is_thrown_away(folder: Path) -> None:
+    (folder / "01.spool").write_bytes(os.urandom(10_000))
+    spool = Spool(folder, LIMIT)
+    spool.adopt()
+    spool.append(batch("a"))
+    assert drained(spool) == ["a"]
+    assert spool.dropped == 1
+
+
+def test_a_symbolic_link_is_not_followed(folder: Path, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    (folder / "01.spool").symlink_to(victim)
+    spool = Spool(folder, LIMIT)
+    assert spool.adopt() == 0
+    assert victim.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_a_full_spool_drops_its_oldest(on_disk: bool, folder: Path) -> None:
+    spool = Spool(folder if on_disk else None, limit=8_000)
+    names = [f"{number:04} {os.urandom(100).hex()}" for number in range(200)]
+    for name in names:
+        spool.append(batch(name))
+        assert spool.size <= 8_000
+    kept = drained(spool)
+    assert kept == names[-len(kept) :]
+    assert 20 < len(kept) < 100
+    assert spool.dropped == 400 - 2 * len(kept)
+    assert spool.finished == 400
+
+
+def test_leftovers_count_against_the_bound(folder: Path) -> None:
+    for _ in range(3):
+        left_by_the_dead(folder, *(os.urandom(1000).hex() for _ in range(5)))
+    spool = Spool(folder, limit=10_000)
+    spool.adopt()
+    spool.append(batch("new"))
+    assert spool.size <= 10_000
+    assert drained(spool)[-1] == "new"
+
+
+def test_a_batch_larger_than_the_spool_is_dropped(folder: Path) -> None:
+    spool = Spool(folder, limit=100)
+    spool.append(batch(os.urandom(500).hex()))
+    assert (spool.events, spool.dropped, spool.finished) == (0, 2, 2)
+    spool.append(batch("a"))
+    assert drained(spool) == ["a"]
+
+
+def test_a_batch_under_way_when_its_segment_is_dropped_counts_as_sent(folder: Path) -> None:
+    spool = Spool(folder, limit=3_000)
+    spool.append(batch("under way"))
+    first = spool.first()
+    assert first is not None
+    for _ in range(50):
+        spool.append(batch(os.urandom(100).hex()))
+    dropped = spool.dropped
+    spool.done(first)
+    assert spool.dropped == dropped - 2
+
+
+def test_batches_that_are_kept_aside_are_bounded(folder: Path) -> None:
+    spool = Spool(folder, limit=16_000)
+    for number in range(30):
+        spool.keep_aside(batch(f"{number} {os.urandom(100).hex()}"))
+    kept = sorted(folder.glob("*.refused"))
+    assert 1 <= len(kept) < 10
+    assert all(file.stat().st_mode & 0o777 == 0o600 for file in kept)
+
+
+def test_a_folder_of_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    with pytest.raises(PermissionError, match="belongs to another user"):
+        spool_folder("somewhere", tmp_path / "spool")
+
+
+def test_a_folder_that_was_open_to_others_is_closed(tmp_path: Path) -> None:
+    folder = spool_folder("somewhere", tmp_path / "spool")
+    folder.chmod(0o755)
+    assert spool_folder("somewhere", tmp_path / "spool").stat().st_mode & 0o777 == 0o700
