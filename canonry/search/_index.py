@@ -1,12 +1,12 @@
-"""Nearest chunks of a vector: a FAISS index and the text of its rows, from files on disk.
-
-Row i of `vectors.faiss` is row i of `chunks.parquet`.
-"""
+"""An index from its two files on disk: FAISS finds rows, Parquet says what they are."""
 
 from __future__ import annotations
 
+import os
 import threading
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from canonry.search._errors import SearchError
+from canonry.search._selected import Selection, nearest_selected
+from canonry.search._where import ACCESS, Where, condition_key, rows_readable, rows_with, tags_in
 
 VECTORS = "vectors.faiss"
 CHUNKS = "chunks.parquet"
@@ -29,17 +33,13 @@ CHUNK_SCHEMA = pa.schema(
         ("text", pa.string()),
     ]
 )
-"""Columns of `chunks.parquet`. One row per chunk, in the order of the vectors."""
+"""Columns of every `chunks.parquet`; an index may have more. One row per chunk, in the order of the vectors."""
 
 _HIT_COLUMNS = ("chunk_id", "document_id", "title", "text")
 
 
 SCAN_ADVANTAGE = 5
 """How much less processor time one thread needs for a query on a Flat index than several that share it."""
-
-
-class SearchError(ValueError):
-    """An index or a query cannot be used; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +51,27 @@ class Hit:
     title: str | None
     text: str
     score: float
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """The index's own columns, such as a product or a language."""
+    version: str = ""
+    """Version of the release that it was found in."""
 
 
 class VectorIndex:
     """Vectors mapped into memory, so that processes share their pages; the chunks' text is read when first needed."""
 
-    def __init__(self, vectors: Path, chunks: Path) -> None:
-        """Open both files. Raises SearchError where they do not belong together. Whoever calls has verified them."""
+    def __init__(self, vectors: Path, chunks: Path, version: str = "") -> None:
+        """Open both files. Raises SearchError where they do not belong together. Whoever calls has verified them.
+
+        `version` is said by every hit.
+        """
+        self.version = version
         self.faiss = _read_index(vectors)
         self._file = pq.ParquetFile(chunks, memory_map=True)
         self._flat = isinstance(self.faiss, faiss.IndexFlat)
         self._chunks: pa.Table | None = None
-        self._reading = threading.Lock()
+        self._reading = threading.RLock()
+        self._selections: OrderedDict[object, Selection] = OrderedDict()
         missing = [name for name in _HIT_COLUMNS if name not in self._file.schema_arrow.names]
         if missing:
             raise SearchError(f"{chunks}: has no column {', '.join(missing)}")
@@ -86,20 +95,41 @@ class VectorIndex:
         """chunk_id, document_id, title, text: one row per vector."""
         with self._reading:
             if self._chunks is None:
-                self._chunks = self._file.read(columns=list(_HIT_COLUMNS)).combine_chunks()
+                self._chunks = self._file.read(columns=[*_HIT_COLUMNS, *self.own_columns]).combine_chunks()
             return self._chunks
 
-    def nearest(self, vectors: npt.ArrayLike, k: int = 10) -> tuple[np.ndarray, np.ndarray]:
+    @cached_property
+    def own_columns(self) -> list[str]:
+        """Columns that this index has beyond those of every index, `access` left out."""
+        known = {*CHUNK_SCHEMA.names, ACCESS}
+        return [name for name in self._file.schema_arrow.names if name not in known]
+
+    @cached_property
+    def access_tags(self) -> frozenset[str]:
+        """Every access tag that some chunk needs."""
+        return tags_in(self._column(ACCESS)) if ACCESS in self._file.schema_arrow.names else frozenset()
+
+    def nearest(
+        self,
+        vectors: npt.ArrayLike,
+        k: int = 10,
+        where: Where | None = None,
+        readable: Collection[str] | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Scores (n, k) float32 and rows (n, k) int64 of the k nearest, best first; row -1 where fewer were found.
 
-        `vectors` has shape (n, dimension), or (dimension,) for n = 1. Raises SearchError.
+        `vectors` has shape (n, dimension), or (dimension,) for n = 1. `where` and `readable` as in `search`. Raises
+        SearchError.
         """
         queries = self._checked(vectors)
         if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
             raise SearchError(f"k is {k!r}, expected a whole number from 1")
-        k = min(int(k), len(self))
+        selection = self._selection(where, readable) if where or readable is not None else None
+        k = min(int(k), len(self) if selection is None else selection.count)
         if k == 0 or len(queries) == 0:
             return np.empty((len(queries), k), np.float32), np.empty((len(queries), k), np.int64)
+        if selection is not None:
+            return nearest_selected(self.faiss, queries, k, selection)
         threads = faiss.omp_get_max_threads()
         if not self._flat or not len(queries) < threads <= SCAN_ADVANTAGE * len(queries):
             return self.faiss.search(queries, k)
@@ -111,9 +141,19 @@ class VectorIndex:
         finally:
             faiss.omp_set_num_threads(threads)
 
-    def search(self, vectors: npt.ArrayLike, k: int = 10) -> list[Any]:
-        """The k nearest Hits of one vector (dimension,), best first; of a matrix (n, dimension) a list of them each."""
-        scores, rows = self.nearest(vectors, k)
+    def search(
+        self,
+        vectors: npt.ArrayLike,
+        k: int = 10,
+        where: Where | None = None,
+        readable: Collection[str] | None = None,
+    ) -> list[Any]:
+        """The k nearest Hits of one vector (dimension,), best first; of a matrix (n, dimension) a list of them each.
+
+        `where` leaves only chunks that have these values: k are found where so many have them. `readable`, the access
+        tags of whoever reads, leaves only chunks that need no other; None leaves all.
+        """
+        scores, rows = self.nearest(vectors, k, where, readable)
         found = self._hits(scores, rows)
         return found[0] if np.ndim(vectors) == 1 else found
 
@@ -139,9 +179,18 @@ class VectorIndex:
     def _hits(self, scores: np.ndarray, rows: np.ndarray) -> list[list[Hit]]:
         # Cell by cell: after a scan nothing is left in the processor's cache, and Arrow's `take` touches more of it.
         chunk_id, document_id, title, text = self._columns
+        own, version = self._own, self.version
         return [
             [
-                Hit(chunk_id[row].as_py(), document_id[row].as_py(), title[row].as_py(), text[row].as_py(), score)
+                Hit(
+                    chunk_id[row].as_py(),
+                    document_id[row].as_py(),
+                    title[row].as_py(),
+                    text[row].as_py(),
+                    score,
+                    {name: column[row].as_py() for name, column in own.items()},
+                    version,
+                )
                 for row, score in zip(each_rows, each_scores, strict=True)
                 if row >= 0
             ]
@@ -150,9 +199,52 @@ class VectorIndex:
 
     @cached_property
     def _columns(self) -> list[pa.Array | pa.ChunkedArray]:
-        columns = [self.chunks.column(name) for name in _HIT_COLUMNS]
-        return [column.chunk(0) if column.num_chunks == 1 else column for column in columns]
+        return [_whole(self.chunks.column(name)) for name in _HIT_COLUMNS]
 
+    @cached_property
+    def _own(self) -> dict[str, pa.Array | pa.ChunkedArray]:
+        return {name: _whole(self.chunks.column(name)) for name in self.own_columns}
+
+    def _selection(self, where: Where | None, readable: Collection[str] | None) -> Selection | None:
+        """Rows to search among; None where these are all."""
+        wanted = condition_key(where or {})
+        held = None if readable is None else self.access_tags.intersection(readable)
+        if held == self.access_tags:
+            held = None
+        if not wanted and held is None:
+            return None
+        with self._reading:
+            if (wanted, held) not in self._selections:
+                mask = np.ones(len(self), bool)
+                for name, values in wanted:
+                    mask &= rows_with(self._column(name), name, values)
+                if held is not None:
+                    mask &= rows_readable(self._column(ACCESS), held)
+                self._selections[wanted, held] = Selection(mask)
+                if len(self._selections) > _SELECTIONS:
+                    self._selections.popitem(last=False)
+            self._selections.move_to_end((wanted, held))
+            return self._selections[wanted, held]
+
+    def _column(self, name: str) -> pa.ChunkedArray:
+        known = self._file.schema_arrow.names
+        if name not in known:
+            raise SearchError(f"where: there is no column {name!r} (there are {', '.join(sorted(known))})")
+        with self._reading:
+            return self._file.read(columns=[name]).column(name)
+
+
+_SELECTIONS = 64
+"""Conditions whose rows are remembered, a bit for each row of the index."""
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    return column.chunk(0) if column.num_chunks == 1 else column
+
+
+# After a fork the threads of the parent are gone, and OpenMP's runtime waits for them for ever. One thread needs none.
+# It is a setting of the forking thread: threads that the child starts have runtimes of their own.
+os.register_at_fork(after_in_child=lambda: faiss.omp_set_num_threads(1))
 
 _LIMIT = threading.Lock()
 

@@ -1,0 +1,20 @@
+"""Nearest chunks of a vector, all of them or those that a condition lets through.
+
+`vectors.faiss` and `chunks.parquet` of a release: row i of one belongs to row i of the other.
+"""
+
+from canonry.search._errors import SearchError
+from canonry.search._index import CHUNK_SCHEMA, CHUNKS, SCAN_ADVANTAGE, VECTORS, Hit, VectorIndex
+from canonry.search._where import ACCESS, Where
+
+__all__ = [
+    "ACCESS",
+    "CHUNKS",
+    "CHUNK_SCHEMA",
+    "SCAN_ADVANTAGE",
+    "VECTORS",
+    "Hit",
+    "SearchError",
+    "VectorIndex",
+    "Where",
+]
