@@ -51,6 +51,7 @@ def test_a_service_is_nobody_special_and_writes_where_it_must(path: Path) -> Non
 def test_servers_listen_on_this_machine_alone() -> None:
     commands = {path.stem: unit(path)["Service"]["ExecStart"] for path in SERVICES}
     assert "-h 127.0.0.1" in commands["canonry-webserver"]
+    assert "--host 127.0.0.1" in commands["canonry-collector"]
     assert "--internal-host 127.0.0.1" in commands["label-studio"]
     socket = yaml.safe_load((DEPLOY / "workspace.yaml").read_bytes())["load_from"][0]["grpc_server"]["socket"]
     assert commands["canonry-code"].endswith(f"-s {socket}")
