@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from canonry.events import ANNOTATION, ENVELOPE, EVENT_TYPES, INFERENCE, Field, FieldType
+from canonry.events import ANNOTATION, ENVELOPE, EVENT_TYPES, EventType, Field, FieldType
 from canonry.storage import NotFound, Storage
 
 MANIFEST = "manifest.json"
@@ -43,11 +43,17 @@ _DRAWN = (
     Field("stratum", "text", "The stratum it was drawn from: JSON of its values by field."),
 )
 
-_INFERENCE_ID = tuple(field for field in INFERENCE.fields if field.name == INFERENCE.id_field)
+CONTENTS = {"inferences": "contents", "steps": "step_contents"}
+"""Kind that holds the text of a kind's events, apart from their facts and by their id."""
+
+
+def _contents(event: EventType) -> pa.Schema:
+    return _schema((*(field for field in event.fields if field.name == event.id_field), *event.contents))
+
 
 SCHEMAS: dict[str, pa.Schema] = {
     **{name: _schema((*event.fields, *ENVELOPE)) for name, event in EVENT_TYPES.items()},
-    "contents": _schema((*_INFERENCE_ID, *INFERENCE.contents)),
+    **{contents: _contents(EVENT_TYPES[kind]) for kind, contents in CONTENTS.items()},
     "labels": _schema((*ANNOTATION.fields, *_DRAWN)),
     "charges": pa.schema(
         [

@@ -72,7 +72,9 @@ def build(catalog: Catalog) -> dg.Definitions:
         yield dg.MaterializeResult(asset_key=["lake", "keys"])
 
     others = [
-        _event_asset("steps", "Retriever, tool and pipeline spans. One row per step.", landing),
+        _event_asset(
+            "steps", "Retriever, tool and pipeline spans; beside them what they gave. One row per step.", landing
+        ),
         _event_asset("feedback", "What people thought, by the day they said it. One row per feedback.", landing),
         _event_asset("annotations", "Labels that came with foreign data, undrawn. One row per annotation.", landing),
     ]

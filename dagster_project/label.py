@@ -37,7 +37,7 @@ def build(name: str, spec: SchemeSpec) -> dg.Definitions:
 
     @dg.asset(
         key=["journal", "draws", name],
-        deps=[["lake", "inferences"], ["lake", "contents"]],
+        deps=[["lake", "inferences"], ["lake", "contents"], ["lake", "steps"]],
         description=f"{spec.description} Which calls people are asked about, chosen once a day is over, each with the "
         "probability of being chosen. One draw per day.",
         kinds={"json"},

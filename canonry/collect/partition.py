@@ -26,14 +26,12 @@ from canonry.collect import copies, keys, news
 from canonry.collect.parts import Output, write_narrow, write_sorted
 from canonry.collect.rejected import DAMAGED, TORN, PiecesOfSegment, sweep_rejected, write_rejected
 from canonry.collect.validate import CollectError, Read, engine, load_events
-from canonry.events import EVENT_TYPES, FEEDBACK, INFERENCE, EventType
+from canonry.events import EVENT_TYPES, FEEDBACK, EventType
 from canonry.landing import Segment, segments_of
 from canonry.storage import Storage, Zones
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 """Raised when the same segments would give other rows; part of every manifest."""
-
-CONTENTS = "contents"
 
 
 @dataclass(frozen=True)
@@ -110,12 +108,12 @@ def _make(
         news.tell(zones.lake, kind, other, f"{day} has an earlier copy of an id")
     old = before or {"parts": [], "duplicates": 0, "rejected": 0, "rows": 0, "files": {}}
     parts = sorted({*old["parts"], part})
-    if event_type is INFERENCE:
-        texts = (lakes.manifest(zones.lake, CONTENTS, day) or {"files": {}}) if before else {"files": {}}
-        files = {**texts["files"], f"{part}.parquet": digests[CONTENTS]}
+    if contents := lakes.CONTENTS.get(kind):
+        texts = (lakes.manifest(zones.lake, contents, day) or {"files": {}}) if before else {"files": {}}
+        files = {**texts["files"], f"{part}.parquet": digests[contents]}
         named = {f"{each}.parquet" for each in parts}
         files = {name: digest for name, digest in files.items() if name in named}
-        lakes.put_manifest(zones.lake, CONTENTS, day, {"code": CODE_VERSION, "files": files})
+        lakes.put_manifest(zones.lake, contents, day, {"code": CODE_VERSION, "files": files})
     sizes = {segment.path: segment.size for segment in segments}
     manifest: dict[str, Any] = {
         "code": CODE_VERSION,
@@ -150,7 +148,7 @@ def _write_part(
 ) -> dict[str, str]:
     """Write the part's files, keys first and facts last; returns their digests by kind."""
     name = event_type.name
-    kinds = (CONTENTS, name) if event_type is INFERENCE else (name,)
+    kinds = (lakes.CONTENTS[name], name) if name in lakes.CONTENTS else (name,)
     with tempfile.TemporaryDirectory(prefix="canonry-") as scratch, ThreadPoolExecutor(1) as beside:
         key_file = Output(Path(scratch, keys.KEYS), keys.SCHEMA)
         writing_keys = beside.submit(write_narrow, connection.cursor(), "keys", ("id_hash", "id"), key_file)
@@ -169,7 +167,9 @@ def _output(file: Path, kind: str) -> Output:
     """A file of a kind; ids, hashes and texts are never worth a dictionary."""
     schema = lakes.SCHEMAS[kind]
     unique = ("_id", "_hash", "_at", "_ms", "digest")
-    repeating = () if kind == CONTENTS else tuple(name for name in schema.names if not name.endswith(unique))
+    repeating = (
+        () if kind in lakes.CONTENTS.values() else tuple(name for name in schema.names if not name.endswith(unique))
+    )
     return Output(file, schema, repeating)
 
 
@@ -182,8 +182,8 @@ def _sweep(lake: Storage, event_type: EventType, day: dt.date, parts: Iterable[s
     """Remove files of parts that stand no more; the facts last, since it is by them that a broken run is noticed."""
     name = event_type.name
     folders = [keys.key_folder(name, day), lakes.folder(name, day)]
-    if event_type is INFERENCE:
-        folders.insert(1, lakes.folder(CONTENTS, day))
+    if name in lakes.CONTENTS:
+        folders.insert(1, lakes.folder(lakes.CONTENTS[name], day))
     sweep_rejected(lake, name, day, parts)
     for folder in folders:
         wanted = {f"{folder}/{part}.parquet" for part in parts}

@@ -11,6 +11,7 @@ from canonry.catalog import SchemeSpec
 from canonry.label.config import labeling_config
 from canonry.labels import Draw
 from canonry.messages import answer_text, question_text
+from canonry.retrieval import retrieved_in_traces
 from canonry.storage import Storage, Zones
 
 _README = """\
@@ -102,20 +103,28 @@ def make_tasks(draw: Draw, texts: dict[str, Texts]) -> list[dict[str, Any]]:
 
 
 def read_texts(lake_zone: Storage, draw: Draw) -> dict[str, Texts]:
-    """What was asked, retrieved and answered, by inference_id of a draw's items."""
+    """What was asked, retrieved and answered, by inference_id of a draw's items.
+
+    A call that does not say itself what was retrieved for it has what the steps of its trace say.
+    """
     wanted = {item.inference_id for item in draw.items}
     contents = lake.read(lake_zone, "contents", [draw.day])
-    rows = [place for place, inference_id in enumerate(contents["inference_id"].to_pylist()) if inference_id in wanted]
+    places = [
+        place for place, inference_id in enumerate(contents["inference_id"].to_pylist()) if inference_id in wanted
+    ]
+    rows = contents.take(places).to_pylist()
+    unsaid = [row["inference_id"] for row in rows if not row["retrieved"]]
+    of_traces = retrieved_in_traces(lake_zone, draw.day, unsaid) if unsaid else {}
     return {
         row["inference_id"]: Texts(
             question=question_text(row["input_messages"]),
             passages=tuple(
                 {"chunk_id": passage["chunk_id"] or "", "text": passage["text"] or ""}
-                for passage in row["retrieved"] or ()
+                for passage in row["retrieved"] or of_traces.get(row["inference_id"], ())
             ),
             answer=answer_text(row["output_messages"]),
         )
-        for row in contents.take(rows).to_pylist()
+        for row in rows
     }
 
 

@@ -192,3 +192,28 @@ def test_a_home_with_wildcards_and_quotes_in_its_name_is_a_plain_folder(tmp_path
     collect_day(zones, "feedback", DAY, today=AFTER)
     collect_all(zones, today=AFTER)
     assert ids(zones, "inferences") == ["call-0001"]
+
+
+def test_what_a_step_retrieved_lies_apart_from_its_facts(zones: Zones):
+    retrieved = [{"chunk_id": "c1", "score": 0.5, "text": "a passage"}]
+    step = {
+        "step_id": "s1",
+        "trace_id": "t1",
+        "started_at": NOON.isoformat(),
+        "product": "shop",
+        "operation": "retriever",
+    }
+    land(
+        zones, {**step, "query": "why?", "retrieved": retrieved}, {**step, "step_id": "s2", "query": "?"}, kind="steps"
+    )
+    land(zones, {**step, "step_id": "s3", "retrieved": "no list"}, kind="steps")
+    for today in (DAY, AFTER):
+        report = collect_day(zones, "steps", DAY, today=today)
+        assert (report.rows, report.rejected) == (2, 1)
+        assert ids(zones, "steps", DAY) == ["s1", "s2"]
+        assert not {"query", "retrieved", "result"} & rows(zones, "steps", DAY)[0].keys()
+        assert rows(zones, "step_contents", DAY) == [
+            {"step_id": "s1", "query": "why?", "retrieved": retrieved, "result": None},
+            {"step_id": "s2", "query": "?", "retrieved": None, "result": None},
+        ]
+    assert len(list(zones.lake.list(f"step_contents/day={DAY}"))) == 2

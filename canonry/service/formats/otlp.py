@@ -16,7 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from canonry.events import FEEDBACK, INFERENCE, STEP
-from canonry.retrieval import retrieved_of
+from canonry.retrieval import ANSWERS, retrieved_of
 from canonry.service.formats import Converted, genai
 from canonry.service.formats._attributes import Attributes, mapping, text
 from canonry.service.formats._evaluation import feedback
@@ -24,7 +24,6 @@ from canonry.service.formats._events import Event, event_of, product_of
 from canonry.service.formats._spans import Span, plain, read_attributes, read_span
 from canonry.service.formats._wire import as_json, parse
 
-_ANSWERS = ("chat", "text_completion", "generate_content")
 _DETAILS = "gen_ai.client.inference.operation.details"
 
 
@@ -137,7 +136,7 @@ def _time(record: LogRecord) -> int:
 def _give_retrieved(inferences: list[Event], steps: list[Event]) -> None:
     answering: dict[str, Event] = {}
     for call in sorted(inferences, key=lambda call: (call["started_at"], call["inference_id"])):
-        if call["operation"] in _ANSWERS and call["error_type"] is None:
+        if call["operation"] in ANSWERS and call["error_type"] is None:
             answering[call["trace_id"]] = call
     by_trace: dict[str, list[Event]] = {}
     for step in steps:
