@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-import inspect
 import time
 from collections.abc import Callable
 from contextvars import ContextVar, Token
@@ -79,6 +78,8 @@ class Call:
 
     def __call__(self, function: F) -> F:
         """Decorate a function or coroutine function: every call of it is logged as an inference of its own."""
+        import inspect
+
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise TypeError(f"{function.__qualname__} is a generator: write `with inference(...)` inside it")
         if inspect.iscoroutinefunction(function):

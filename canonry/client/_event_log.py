@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import contextlib
 import os
@@ -127,6 +126,8 @@ class EventLog:
 
     async def aflush(self, timeout: float = 5.0) -> bool:
         """`flush`, without holding up the event loop."""
+        import asyncio
+
         return await asyncio.to_thread(self.flush, timeout)
 
     def stats(self) -> Stats:
@@ -142,6 +143,8 @@ class EventLog:
 
     async def aclose(self, timeout: float = 5.0) -> bool:
         """`close`, without holding up the event loop."""
+        import asyncio
+
         return await asyncio.to_thread(self.close, timeout)
 
     def __enter__(self) -> EventLog:

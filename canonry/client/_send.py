@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import email.utils
 import gzip
 import hashlib
 import logging
@@ -163,6 +162,8 @@ def _retry_after(header: str | None) -> float | None:
     try:
         seconds = float(header)
     except ValueError:
+        import email.utils
+
         try:
             moment = email.utils.parsedate_to_datetime(header)
         except ValueError:

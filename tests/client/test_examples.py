@@ -6,9 +6,10 @@ import doctest
 import importlib
 from pathlib import Path
 
+import openai
 import pytest
 
-from canonry.client import _log
+from canonry.client import Stats, _log
 
 MODULES = ("_identifier", "_event_log", "_log", "_openai")
 
@@ -30,3 +31,11 @@ def test_examples_run(name: str) -> None:
     if _log._logs:
         assert _log.default_log().close()
         assert _log.stats().dropped == _log.stats().rejected == 0
+
+
+def test_the_readme_shows_how_to_log() -> None:
+    readme = Path(__file__).parents[2].joinpath("README.md").read_text()
+    [snippet] = [each for each in readme.split("```") if "give_feedback" in each and each.startswith("python\n")]
+    exec(snippet.removeprefix("python\n"), {"OpenAI": lambda: openai.OpenAI(api_key="…")})
+    assert _log.default_log().close()
+    assert _log.stats() == Stats(sent=2)
