@@ -32,13 +32,14 @@ def serve(
     try:
         import uvicorn
 
-        from canonry.service import app, settings
+        from canonry.catalog import CatalogError
+        from canonry.service import app, settings, telemetry
         from canonry.service.keys import KeyProblem, list_keys
     except ImportError as error:
         errors.print(f"{error.name} is missing: pip install 'canonry[service]'", style="red", markup=False)
         raise typer.Exit(1) from None
 
-    with said(ServeProblem, KeyProblem, StorageError, OSError, ValueError):
+    with said(ServeProblem, CatalogError, KeyProblem, StorageError, OSError, ValueError):
         found = replace(settings.from_environment(), insecure_local=insecure_local)
         found = replace(found, host=host or found.host, port=found.port if port is None else port)
         if insecure_local and not is_loopback(found.host):
@@ -62,7 +63,7 @@ def serve(
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        log_level="warning",
+        log_config=telemetry.LOG_CONFIG,
         timeout_graceful_shutdown=30,
     )
 

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
-from starlette.requests import Request
-from starlette.responses import JSONResponse
+from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
 
 import canonry
+from canonry.service import openapi_in, routes_in
 from canonry.service.access import Gate
+from canonry.service.intake import Intake
 from canonry.service.keys import KeyRing
 from canonry.service.limits import RateLimit
-from canonry.service.problems import Problem, answer_problem
+from canonry.service.problems import Problem, answer_http_error, answer_problem
 from canonry.service.settings import Settings
+from canonry.service.sources import writers
+from canonry.service.state import healthz, metrics, readyz
+from canonry.service.telemetry import Metrics, Telemetry
 from canonry.storage import Zones, open_zones
+
+_NO_TELEMETRY: Any = dict.fromkeys(("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False)
+"""FastAPI's own would send messages of errors, which may quote what was sent, wherever the environment says."""
 
 
 def build(settings: Settings, zones: Zones | None = None) -> FastAPI:
     """The application over the zones that the settings name. `zones` puts stand-ins in their place.
 
-    `app.state` holds `settings`, `zones` and `gate`.
+    `app.state` holds `settings`, `zones`, `gate`, `intake` and `metrics`. Raises CatalogError, StorageError.
     """
     app = FastAPI(
         title="Canonry",
@@ -31,28 +41,45 @@ def build(settings: Settings, zones: Zones | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
+        telemetry=_NO_TELEMETRY,
     )
-    app.state.settings = settings
-    app.state.zones = zones or open_zones(settings.home)
-    app.state.ring = KeyRing(app.state.zones.journal)
+    state = app.state
+    state.settings, state.zones, state.metrics = settings, zones or open_zones(settings.home), Metrics()
+    state.ring = KeyRing(state.zones.journal)
     limit = RateLimit(settings.requests_per_second, settings.burst)
-    app.state.gate = Gate(app.state.ring, limit, insecure_local=settings.insecure_local)
+    state.gate = Gate(state.ring, limit, insecure_local=settings.insecure_local)
+    state.intake = Intake(
+        state.zones.landing,
+        writer=writers(state.zones.landing, settings.assets),
+        queue_bytes=settings.max_queue_bytes,
+        remembered=settings.remembered_ids,
+        observer=state.metrics,
+    )
+    state.metrics.queue.set_function(lambda: state.intake.budget.held)
+    app.router.routes.extend(routes_in.routes(state.gate, state.intake, settings, state.metrics))
+    for endpoint in (healthz, readyz, metrics):
+        app.add_api_route(f"/{endpoint.__name__}", endpoint, methods=["GET"], tags=["state"])
     app.add_exception_handler(Problem, answer_problem)
-    app.add_api_route("/healthz", healthz, methods=["GET"], tags=["state"])
-    app.add_api_route("/readyz", readyz, methods=["GET"], tags=["state"])
+    app.add_exception_handler(HTTPException, answer_http_error)
+    app.add_middleware(Telemetry, metrics=state.metrics)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    yield
+    app.state.intake.start()
+    # What is loaded now stays: the collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        app.state.intake.close()
 
 
-async def healthz() -> JSONResponse:
-    """Whether the process answers. It looks at nothing else: a full disk is no reason to restart it."""
-    return JSONResponse({"status": "ok"})
-
-
-async def readyz(request: Request) -> JSONResponse:
-    """Whether requests should be sent here."""
-    return JSONResponse({"status": "ready"})
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        described = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        app.openapi_schema = openapi_in.describe(described)
+    return app.openapi_schema

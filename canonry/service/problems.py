@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -47,6 +48,12 @@ async def answer_problem(request: Request, error: Exception) -> Response:
     """Starlette's handler of Problem."""
     assert isinstance(error, Problem)
     return error.response()
+
+
+async def answer_http_error(request: Request, error: Exception) -> Response:
+    """Starlette's own refusals (404, 405) in the same form."""
+    assert isinstance(error, HTTPException)
+    return Problem(error.status_code, str(error.detail), headers=error.headers).response()
 
 
 def retry_after(seconds: float) -> dict[str, str]:

@@ -1,0 +1,130 @@
+"""What collect would find wrong in an event, found while whoever sent it can still be told.
+
+Reasons name fields, types and bounds, never values: they go into answers and logs. What cannot be judged here without
+a database is left to collect.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from canonry.events import EVENT_TYPES, Field
+
+Check = Callable[[dict[str, Any]], str | None]
+"""Completes a document where something is left to the door, and gives the reason why it is rejected."""
+
+_NAMES = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
+
+
+def checker(kind: str, team: str) -> Check:
+    """A check of documents of a kind on behalf of a team; "" is nobody's, and leaves an event's own team standing."""
+    judges, required = _judges(kind)
+    sets_team = any(field.name == "team" for field in EVENT_TYPES[kind].fields)
+
+    def check(document: dict[str, Any]) -> str | None:
+        claimed = document.get("team")
+        if claimed is None or claimed == "":
+            if sets_team:
+                document["team"] = team or "local"
+        elif team and claimed != team:
+            return f"team: the key belongs to {team}; leave team out, or use a key of that team"
+        for name in required:
+            if (value := document.get(name)) is None or value == "":
+                return f"{name}: missing"
+        for name, value in document.items():
+            if value is not None and (judge := judges.get(name)) and (reason := judge(value)):
+                return reason
+        return None
+
+    return check
+
+
+@cache
+def _judges(kind: str) -> tuple[dict[str, Callable[[Any], str | None]], tuple[str, ...]]:
+    """What judges the fields that can be wrong, and the fields that must be there (the landing writer says of two)."""
+    event_type = EVENT_TYPES[kind]
+    judges = {field.name: judge for field in event_type.all_fields if (judge := _judge(field))}
+    judges.pop(event_type.time_field, None)
+    theirs = (event_type.id_field, event_type.time_field)
+    return judges, tuple(field.name for field in event_type.fields if field.required and field.name not in theirs)
+
+
+def _judge(field: Field) -> Callable[[Any], str | None] | None:
+    if field.type in ("integer", "real"):
+        return _number(field)
+    if field.type == "text" and field.one_of:
+        return lambda value: None if value in field.one_of else f"{field.name}: is none of {', '.join(field.one_of)}"
+    if field.type == "boolean":
+        return lambda value: None if _is_boolean(value) else f"{field.name}: {_found(value)} is not true or false"
+    if field.type == "time":
+        return lambda value: None if _is_time(value) else f"{field.name}: {_found(value)} is not an ISO 8601 time"
+    if field.type == "retrieved":
+        return lambda value: None if _is_retrieved(value) else f"{field.name}: is not a list of chunk_id, score, text"
+    return None
+
+
+def _number(field: Field) -> Callable[[Any], str | None]:
+    name, whole = field.name, field.type == "integer"
+    low = -math.inf if field.minimum is None else field.minimum
+    high = math.inf if field.maximum is None else field.maximum
+    noun = "a whole number" if whole else "a number"
+
+    def judge(value: Any) -> str | None:
+        number = value if type(value) is int or type(value) is float else _as_number(value)
+        if number is None or not math.isfinite(number):
+            return f"{name}: {_found(value)} is not {noun}"
+        if whole and number != int(number):
+            return f"{name}: is not whole"
+        if number < low:
+            return f"{name}: is below {low:g}"
+        if number > high:
+            return f"{name}: is above {high:g}"
+        return None
+
+    return judge
+
+
+def _as_number(value: Any) -> float | None:
+    """A number that was sent as text, as collect reads it, too."""
+    if isinstance(value, bool) or not isinstance(value, str):
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        return None
+
+
+def _is_boolean(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.strip().lower() in ("true", "false", "t", "f", "yes", "no", "y", "n", "1", "0")
+    return isinstance(value, bool) or value in (0, 1)
+
+
+def _is_time(value: Any) -> bool:
+    try:
+        dt.datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _is_retrieved(value: Any) -> bool:
+    if not isinstance(value, list):
+        return False
+    for each in value:
+        if each is None:
+            continue
+        if not isinstance(each, dict):
+            return False
+        score = each.get("score")
+        if score is not None and not isinstance(score, int | float) and _as_number(score) is None:
+            return False
+    return True
+
+
+def _found(value: Any) -> str:
+    return _NAMES.get(type(value), type(value).__name__)
