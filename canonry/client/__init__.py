@@ -13,8 +13,9 @@
     openai_client = client.wrap_openai(openai.OpenAI(), product="docs-site")         # logs every call by itself
 
 What is logged goes where CANONRY_URL and CANONRY_API_KEY say, or CANONRY_HOME and CANONRY_SOURCE. Everything is read
-from `home`: a folder or `s3://` URL, by default CANONRY_HOME, else `./.canonry`. Every file is checked against its
-release's manifest before it is used.
+from `home`: a folder, an `s3://` URL, or the `http(s)://` URL of the service; without it from CANONRY_HOME, else from
+the service at CANONRY_URL, else from `./.canonry`. Every file is checked against its release's manifest before it is
+used; what comes from afar is kept in the user's cache folder (CANONRY_CACHE, at most CANONRY_CACHE_BYTES).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from canonry.client._call import Call, current_call
     from canonry.client._delivery import Stats
     from canonry.client._event_log import EventLog
-    from canonry.client._index import Index, open_index
+    from canonry.client._index import Index, aopen_index, open_index
     from canonry.client._log import (
         aflush,
         event_fields,
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
     )
     from canonry.client._model import Model, Price, get_model
     from canonry.client._openai import wrap_openai
-    from canonry.client._prompt import Prompt, PromptError, get_prompt
-    from canonry.client._table import read_table
+    from canonry.client._prompt import Prompt, PromptError, aget_prompt, get_prompt
+    from canonry.client._table import aread_table, read_table
     from canonry.release import Damaged, NotReleased, ReleaseError
     from canonry.search import Hit, SearchError
 
@@ -48,7 +49,7 @@ _WHERE = {
     "canonry.client._call": ("Call", "current_call"),
     "canonry.client._delivery": ("Stats",),
     "canonry.client._event_log": ("EventLog",),
-    "canonry.client._index": ("Index", "open_index"),
+    "canonry.client._index": ("Index", "aopen_index", "open_index"),
     "canonry.client._log": (
         "aflush",
         "event_fields",
@@ -61,8 +62,8 @@ _WHERE = {
     ),
     "canonry.client._model": ("Model", "Price", "get_model"),
     "canonry.client._openai": ("wrap_openai",),
-    "canonry.client._prompt": ("Prompt", "PromptError", "get_prompt"),
-    "canonry.client._table": ("read_table",),
+    "canonry.client._prompt": ("Prompt", "PromptError", "aget_prompt", "get_prompt"),
+    "canonry.client._table": ("aread_table", "read_table"),
     "canonry.release": ("Damaged", "NotReleased", "ReleaseError"),
     "canonry.search": ("Hit", "SearchError"),
 }
@@ -85,6 +86,9 @@ __all__ = [
     "SearchError",
     "Stats",
     "aflush",
+    "aget_prompt",
+    "aopen_index",
+    "aread_table",
     "current_call",
     "event_fields",
     "flush",

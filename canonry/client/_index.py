@@ -2,92 +2,167 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-import numpy.typing as npt
+from canonry.client._follow import Follower
 
-from canonry.client._open import find
-from canonry.release import PRODUCTION, Manifest, Release, ReleaseError, local_files
-from canonry.search import CHUNKS, VECTORS, Hit, VectorIndex
-
+# The client is imported in every process of a product; FAISS, Arrow and NumPy only where an index is opened.
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from canonry.client._opened import Opened
     from canonry.encode import EncoderFiles
+    from canonry.release import Manifest
+    from canonry.search import Hit, VectorIndex, Where
+
+FOLLOW_SECONDS = 10.0
 
 
 def open_index(
-    name: str, channel: str = PRODUCTION, version: str | None = None, home: str | Path | None = None
+    name: str,
+    channel: str = "production",
+    version: str | None = None,
+    home: str | Path | None = None,
+    *,
+    follow: bool | float = False,
 ) -> Index:
-    """The index a channel points to, or the one with this version; it stays that one while it is open.
+    """The index a channel points to, or the one with this version; it stays that one unless it is told to follow.
 
-    Raises NotReleased, Damaged (before FAISS reads a byte), ReleaseError.
+    `home`: a folder, `s3://…`, or the `http(s)://…` of the service; without it, see `canonry.client`. `follow`: seconds
+    (True: 10) after which a search also makes the index look, beside itself, whether its channel has moved; it then
+    answers from the new version as soon as that is open. Raises NotReleased, Damaged (before FAISS reads a byte),
+    ReleaseError, StorageError.
+
+        index = open_index("python-packages", follow=True)
+        hits = index.search(vector, k=5, where={"package": ["numpy", "pandas"]})
+        print(index.version, [hit.chunk_id for hit in hits])
     """
-    return Index(find("indexes", name, channel, version, home))
+    if version is not None and follow:
+        raise ValueError("a version stays what it is: follow a channel, or name a version")
+    return Index(name, channel, version, home, follow=FOLLOW_SECONDS if follow is True else float(follow))
+
+
+async def aopen_index(
+    name: str,
+    channel: str = "production",
+    version: str | None = None,
+    home: str | Path | None = None,
+    *,
+    follow: bool | float = False,
+) -> Index:
+    """`open_index` in a thread, since it may fetch and read much: the event loop goes on meanwhile."""
+    return await asyncio.to_thread(open_index, name, channel, version, home, follow=follow)
 
 
 class Index:
-    """An open index. Any number of threads may search it; processes that open it share its memory."""
+    """An open index. Any number of threads may search it; processes that open it, or were forked, share its memory.
 
-    def __init__(self, release: Release) -> None:
-        missing = [path for path in (VECTORS, CHUNKS) if path not in release.manifest.files]
-        if missing:
-            raise ReleaseError(f"{release.folder}: has no {' and no '.join(missing)}, so it is not an index")
-        self.manifest: Manifest = release.manifest
-        """Its digests, lineage and gate."""
-        local = local_files(release, (VECTORS, CHUNKS))
-        self.vectors = VectorIndex(local[VECTORS], local[CHUNKS])
-        """The FAISS index with its chunks."""
-        if self.encoder.dimension != self.vectors.dimension:
-            raise ReleaseError(
-                f"{release.folder}: its vectors have {self.vectors.dimension} values, but its encoder "
-                f"{self.encoder.name} gives {self.encoder.dimension}; publish it again"
-            )
+    A search is answered from one whole version, which every hit names; a version that is left stays valid for the
+    searches that began in it.
+    """
 
-    def search(self, vectors: npt.ArrayLike, k: int = 10) -> list[Any]:
+    def __init__(
+        self,
+        name: str,
+        channel: str = "production",
+        version: str | None = None,
+        home: str | Path | None = None,
+        *,
+        follow: float = 0.0,
+    ) -> None:
+        self.name = name
+        self.channel = None if version else channel
+        self._home = home
+        self._opened = self._open(version or channel)
+        self._follower = Follower(self.refresh, follow, f"index {name}") if follow else None
+
+    @property
+    def opened(self) -> Opened:
+        """One whole version: take it once to ask several things of the same."""
+        if self._follower:
+            self._follower.used()
+        return self._opened
+
+    def refresh(self) -> bool:
+        """Look where the channel points, and open that; True where it has moved. Searches go on in the old version.
+
+        Raises as `open_index`, and then stays as it was.
+        """
+        if self.channel is None:
+            return False
+        from canonry.client._open import published_at
+        from canonry.release import last_move
+
+        move = last_move(published_at(self._home), "indexes", self.name, self.channel)
+        if move is None or move.version == self._opened.version:
+            return False
+        opened = self._open(move.version)
+        if self._opened.has_encoder_loaded:
+            opened.text_encoder()
+        # One assignment: whoever searches has either version, and has it whole.
+        self._opened = opened
+        return True
+
+    def search(self, vectors: npt.ArrayLike, k: int = 10, where: Where | None = None) -> list[Any]:
         """The k nearest Hits of one vector (dimension,), best first; of a matrix (n, dimension) a list of them each.
 
-        Vectors are floats from the index's own encoder. Raises SearchError for another shape or type.
+        Vectors are floats from the index's own encoder. `where` leaves only chunks that have these values in these
+        columns, a value or several of which one is enough; k are found where so many fit. Raises SearchError for
+        another shape or type, or for a column there is not.
         """
-        return self.vectors.search(vectors, k)
+        return self.opened.vectors.search(vectors, k, where)
 
     @overload
-    def search_text(self, text: str, k: int = 10) -> list[Hit]: ...
+    def search_text(self, text: str, k: int = 10, where: Where | None = None) -> list[Hit]: ...
     @overload
-    def search_text(self, text: list[str], k: int = 10) -> list[list[Hit]]: ...
-    def search_text(self, text: str | list[str], k: int = 10) -> list[Any]:
-        """The k nearest Hits of a text, best first; of several texts a list of them each.
+    def search_text(self, text: list[str], k: int = 10, where: Where | None = None) -> list[list[Hit]]: ...
+    def search_text(self, text: str | list[str], k: int = 10, where: Where | None = None) -> list[Any]:
+        """The k nearest Hits of a text, best first; of several texts a list of them each. `where` as in `search`.
 
-        Needs the extra `encode`. Raises EncoderError where it is missing, or its weights are not those of this index.
+        Needs the extra `encode`: the encoder is the one inside the release. Raises EncoderError where the extra is
+        missing, or the release's encoder is not what its manifest says.
         """
-        from canonry.encode import load_encoder
+        return self.opened.search_text(text, k, where)
 
-        # The loader refuses weights whose digest is not the one in this release.
-        encoder = load_encoder(self.encoder)
-        if isinstance(text, str):
-            return self.search(encoder.encode([text])[0], k)
-        return self.search(encoder.encode(text), k)
+    async def asearch(self, vectors: npt.ArrayLike, k: int = 10, where: Where | None = None) -> list[Any]:
+        """`search` in a thread: it computes, and FAISS lets other threads go on."""
+        return await asyncio.to_thread(self.search, vectors, k, where)
+
+    async def asearch_text(self, text: str | list[str], k: int = 10, where: Where | None = None) -> list[Any]:
+        """`search_text` in a thread."""
+        return await asyncio.to_thread(self.opened.search_text, text, k, where)
 
     @property
     def version(self) -> str:
         """Version of the release: digest of its payload, 16 hex digits."""
-        return self.manifest.version
+        return self._opened.version
+
+    @property
+    def manifest(self) -> Manifest:
+        """Its digests, lineage and gate."""
+        return self._opened.manifest
+
+    @property
+    def vectors(self) -> VectorIndex:
+        """The FAISS index with its chunks."""
+        return self._opened.vectors
 
     @property
     def encoder(self) -> EncoderFiles:
         """The model that gave the vectors, and must give those of queries."""
-        from canonry.encode import EncoderFiles
-
-        return EncoderFiles.from_metadata(self._metadata("encoder"))
+        return self._opened.encoder
 
     def __len__(self) -> int:
         """Number of chunks."""
-        return len(self.vectors)
+        return len(self._opened.vectors)
 
     def __repr__(self) -> str:
-        return f"<Index {self.manifest.name} {self.version}, {len(self)} chunks>"
+        return f"<Index {self.name} {self.version}, {len(self)} chunks>"
 
-    def _metadata(self, field: str) -> dict[str, Any]:
-        value = self.manifest.metadata.get(field)
-        if not isinstance(value, dict):
-            raise ReleaseError(f"index {self.manifest.name} {self.version}: its manifest has no metadata.{field}")
-        return value
+    def _open(self, channel_or_version: str) -> Opened:
+        from canonry.client._open import find
+        from canonry.client._opened import Opened
+
+        return Opened(find("indexes", self.name, channel_or_version, None, self._home))

@@ -1,16 +1,20 @@
-"""Canonical prompts: a released template, filled with text that stays text."""
+"""Canonical prompts: a released template, filled with text that stays text; kept for when the platform is away."""
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from canonry.client._open import find, read_json
+from canonry.client._open import find, parse_json, published_at
+from canonry.client._prompt_cache import PromptCache
 from canonry.release import PRODUCTION
+
+FRESH_SECONDS = 30.0
 
 
 class PromptError(ValueError):
@@ -28,6 +32,8 @@ class Prompt:
     variables: tuple[str, ...]
     since: dt.date
     change: str
+    stale: bool = field(default=False, compare=False)
+    """The platform is away: this is what was read last, and may have been replaced since."""
 
     def render(self, /, **variables: str) -> str:
         """The text with every variable put in once; braces in a value, or of no variable, stay as they are.
@@ -50,12 +56,42 @@ class Prompt:
 
 
 def get_prompt(
-    name: str, channel: str = PRODUCTION, version: str | None = None, home: str | Path | None = None
+    name: str,
+    channel: str = PRODUCTION,
+    version: str | None = None,
+    home: str | Path | None = None,
+    *,
+    fresh_for: float = FRESH_SECONDS,
 ) -> Prompt:
-    """The prompt a channel points to, or the one with this version. Raises NotReleased, Damaged."""
-    release = find("prompts", name, channel, version, home)
-    payload = read_json(release, "prompt.json", _PAYLOAD)
-    return Prompt(name, release.version, payload.template, payload.variables, payload.since, payload.change)
+    """The prompt a channel points to, or the one with this version.
+
+    From an object store or the service it is read again after `fresh_for` seconds, and kept in the user's cache folder:
+    while the platform is away the last one read is given, `stale`, and a warning is logged once. Raises NotReleased,
+    Damaged, and StorageError where the platform is away and the prompt was never read.
+
+        text = get_prompt("docs-answer").render(question="…", passages="…")
+    """
+    published = published_at(home)
+
+    def read() -> tuple[str, bytes]:
+        release = find("prompts", name, channel, version, home)
+        return release.version, release.read("prompt.json")
+
+    kept = PromptCache(published).get(name, version or channel, read, fresh_for)
+    payload = parse_json(kept.document, f"{published.url}/prompts/{name} {kept.version}", _PAYLOAD)
+    return Prompt(name, kept.version, payload.template, payload.variables, payload.since, payload.change, kept.stale)
+
+
+async def aget_prompt(
+    name: str,
+    channel: str = PRODUCTION,
+    version: str | None = None,
+    home: str | Path | None = None,
+    *,
+    fresh_for: float = FRESH_SECONDS,
+) -> Prompt:
+    """`get_prompt` in a thread: the event loop goes on meanwhile."""
+    return await asyncio.to_thread(get_prompt, name, channel, version, home, fresh_for=fresh_for)
 
 
 @dataclass(frozen=True)

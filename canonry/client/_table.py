@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def read_table(
 ) -> pa.Table:
     """A released table, or these columns of it, in this order; `.to_pandas()` works where pandas is installed.
 
-    Raises NotReleased, Damaged, or ReleaseError naming the columns it does not have.
+    Raises NotReleased, Damaged, StorageError, or ReleaseError naming the columns it does not have.
     """
     release = find("tables", name, channel, version, home)
     local = local_files(release)
@@ -35,3 +36,14 @@ def read_table(
         raise ReleaseError(f"table {name} {release.version} has no {', '.join(unknown)} (it has {', '.join(known)})")
     wanted = list(known if columns is None else columns)
     return pa.concat_tables([part.read(columns=wanted).select(wanted) for part in parts])
+
+
+async def aread_table(
+    name: str,
+    channel: str = PRODUCTION,
+    columns: Sequence[str] | None = None,
+    version: str | None = None,
+    home: str | Path | None = None,
+) -> pa.Table:
+    """`read_table` in a thread: the event loop goes on meanwhile."""
+    return await asyncio.to_thread(read_table, name, channel, columns, version, home)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -12,13 +14,16 @@ import pyarrow as pa
 import pytest
 
 from canonry import lake, release
-from canonry.release import Release
+from canonry.encode import MODEL_FILE, TOKENIZER_FILE
+from canonry.release import File, Release
 from canonry.search import CHUNK_SCHEMA, CHUNKS, VECTORS
 from canonry.storage import Storage, Zones, open_zones
+from tests.tiny_encoder import write_graph
 
 NOW = dt.datetime(2026, 11, 2, 8, tzinfo=dt.UTC)
 DIMENSION = 8
 ROWS = 50
+WORDS = ["red", "green", "blue"]
 
 
 def vectors(rows: int = ROWS, seed: int = 0) -> np.ndarray:
@@ -39,19 +44,32 @@ def chunks(rows: int = ROWS) -> pa.Table:
 
 
 def release_index(
-    published: Storage, made: np.ndarray, table: pa.Table, *, name: str = "docs", dimension: int = DIMENSION
+    published: Storage,
+    made: np.ndarray,
+    table: pa.Table,
+    *,
+    name: str = "docs",
+    dimension: int = DIMENSION,
+    **said: Any,
 ) -> Release:
-    """An index as the index stage releases it, promoted to production."""
+    """An index as the index stage releases it, promoted to production; its text encoder knows WORDS.
+
+    `said` is what its metadata says of the encoder instead.
+    """
     index = faiss.IndexFlatIP(made.shape[1])
     index.add(made)
     encoder = {"name": "tiny", "package": "tiny", "path": "model", "sha256": "0" * 64, "dimension": dimension}
+    with tempfile.TemporaryDirectory() as folder:
+        sources = write_graph(Path(folder), WORDS, made.shape[1])
+        carried = dict(zip((MODEL_FILE, TOKENIZER_FILE), (source.read_bytes() for source in sources), strict=True))
+    digests = {"onnx": File.of(carried[MODEL_FILE]).sha256, "tokenizer": File.of(carried[TOKENIZER_FILE]).sha256}
     found = release.publish(
         published,
         "indexes",
         name,
-        {VECTORS: faiss.serialize_index(index).tobytes(), CHUNKS: lake.parquet_bytes(table)},
+        {VECTORS: faiss.serialize_index(index).tobytes(), CHUNKS: lake.parquet_bytes(table), **carried},
         metadata={
-            "encoder": {**encoder, "max_tokens": 256, "normalize": True},
+            "encoder": {**encoder, **digests, "max_tokens": 256, "normalize": True, **said},
             "faiss_factory": "Flat",
             "vectors": len(made),
         },

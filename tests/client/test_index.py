@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ def test_a_vector_finds_its_own_chunk_with_its_text(home: Zones, made_vectors: A
     index = client.open_index("docs", home=home.home)
     hits = index.search(made_vectors()[7], k=3)
     assert len(hits) == 3
-    assert hits[0] == Hit("c7", "d1", "Title 7", "text of chunk 7", hits[0].score)
+    assert hits[0] == Hit("c7", "d1", "Title 7", "text of chunk 7", hits[0].score, {}, index.version)
     assert hits[0].score == pytest.approx(1, abs=1e-5)
     assert len(index) == 50
 
@@ -175,7 +176,9 @@ def test_files_that_do_not_belong_together_are_refused(
         client.open_index("docs", home=tmp_path)
 
 
-def test_searching_by_text_without_the_encoder_says_what_to_install(home: Zones) -> None:
+def test_searching_by_text_without_the_extra_says_what_to_install(home: Zones, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("canonry.encode._onnx._LOADED", {})
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(EncoderError, match=r"pip install 'canonry\[encode\]'"):
         client.open_index("docs", home=home.home).search_text("anything")
 

@@ -1,0 +1,86 @@
+"""One version of an index, whole: its files, its vectors, its encoder."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection
+from typing import Any
+
+from canonry.encode import MODEL_FILE, TOKENIZER_FILE, EncoderError, EncoderFiles, TextEncoder, load_encoder, load_onnx
+from canonry.release import Release, ReleaseError, local_files
+from canonry.search import CHUNKS, VECTORS, VectorIndex, Where
+
+
+class Opened:
+    """A version that is open. It never changes; its files stay where they are for as long as it lives."""
+
+    def __init__(self, release: Release) -> None:
+        missing = [path for path in (VECTORS, CHUNKS) if path not in release.manifest.files]
+        if missing:
+            raise ReleaseError(f"{release.folder}: has no {' and no '.join(missing)}, so it is not an index")
+        self.manifest = release.manifest
+        self.version = release.version
+        self.encoder = _encoder_of(release)
+        self._release = release
+        self._files = local_files(release, (VECTORS, CHUNKS))
+        self.vectors = VectorIndex(self._files[VECTORS], self._files[CHUNKS], self.version)
+        if self.encoder.dimension != self.vectors.dimension:
+            raise ReleaseError(
+                f"{release.folder}: its vectors have {self.vectors.dimension} values, but its encoder "
+                f"{self.encoder.name} gives {self.encoder.dimension}; publish it again"
+            )
+        self._loading = threading.Lock()
+        self._carried: Any = None
+
+    @property
+    def has_encoder_loaded(self) -> bool:
+        """Whether somebody searched by text."""
+        return self._carried is not None
+
+    def text_encoder(self, threads: int | None = None) -> TextEncoder:
+        """The encoder in the release, ready; `threads` work on a batch (default: the machine's). Raises EncoderError.
+
+        A release of before releases carried one needs its package: the extra `embed`.
+        """
+        if self.encoder.onnx is None:
+            try:
+                return load_encoder(self.encoder, threads)
+            except EncoderError as error:
+                raise EncoderError(
+                    f"{error}; {self._release.folder} carries no encoder, as releases do now: build the index again, "
+                    "and pip install 'canonry[encode]' will do"
+                ) from None
+        with self._loading:
+            if self._carried is None:
+                self._carried = local_files(self._release, (MODEL_FILE, TOKENIZER_FILE))
+        return load_onnx(self.encoder, self._carried[MODEL_FILE], self._carried[TOKENIZER_FILE], threads)
+
+    def search_text(
+        self,
+        text: str | list[str],
+        k: int = 10,
+        where: Where | None = None,
+        readable: Collection[str] | None = None,
+        threads: int | None = None,
+    ) -> list[Any]:
+        """Nearest Hits of a text, or of each of several; `where` and `readable` as in VectorIndex.search."""
+        encoder = self.text_encoder(threads)
+        vectors = encoder.encode([text])[0] if isinstance(text, str) else encoder.encode(text)
+        return self.vectors.search(vectors, k, where, readable)
+
+
+def _encoder_of(release: Release) -> EncoderFiles:
+    """What the manifest says of the encoder. Raises ReleaseError where that and the release's files do not fit."""
+    about = release.manifest.metadata.get("encoder")
+    if not isinstance(about, dict):
+        raise ReleaseError(f"{release.folder}: its manifest has no metadata.encoder; publish it again")
+    encoder = EncoderFiles.from_metadata(about)
+    said = {MODEL_FILE: encoder.onnx, TOKENIZER_FILE: encoder.tokenizer}
+    for path, digest in said.items():
+        found = release.manifest.files.get(path)
+        if (found.sha256 if found else None) != digest:
+            raise ReleaseError(
+                f"{release.folder}/{path}: is {found.sha256 if found else 'not there'}, but metadata.encoder says "
+                f"{digest or 'that there is none'}; publish the index again"
+            )
+    return encoder
