@@ -6,9 +6,11 @@ import datetime as dt
 import gzip
 import hashlib
 import logging
+import os
 import re
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
@@ -108,7 +110,10 @@ class ServiceDestination:
 
 
 class LandingDestination:
-    """A landing zone that this process can write, for programs on the platform's own machine."""
+    """A landing zone that this process can write, for programs on the platform's own machine.
+
+    Text is redacted as the source's YAML says, where CANONRY_ASSETS (by default `./assets`) has it.
+    """
 
     def __init__(self, home: str, source: str) -> None:
         self._home = home
@@ -117,17 +122,33 @@ class LandingDestination:
         self._writer: LandingWriter | None = None
 
     def send(self, batch: Batch) -> Taken:
-        """Append a batch. Raises Away."""
-        from canonry.landing import LandingWriter
-        from canonry.storage import StorageError, open_zones
+        """Append a batch. Raises Away; also where it cannot be redacted, since it is not written then."""
+        from canonry.storage import StorageError
 
+        if self._writer is None:
+            try:
+                self._writer = self._open()
+            except Exception as error:
+                raise Away(f"{type(error).__name__}: {error}") from None
         try:
-            if self._writer is None:
-                self._writer = LandingWriter(open_zones(self._home).landing, self._source)
             receipt = self._writer.append(batch.kind, gzip.decompress(batch.body).split(b"\n"))
         except (OSError, StorageError, ValueError) as error:
             raise Away(f"{type(error).__name__}: {error}") from None
         return Taken(receipt.accepted, len(receipt.unreadable), *(shown(why) for _, why in receipt.unreadable[:1]))
+
+    def _open(self) -> LandingWriter:
+        from canonry.landing import LandingWriter
+        from canonry.storage import open_zones
+
+        redact = None
+        assets = Path(os.environ.get("CANONRY_ASSETS") or "assets")
+        if (assets / "sources" / f"{self._source}.yaml").is_file():
+            from canonry import catalog
+            from canonry.people import hash_key
+            from canonry.redact import Redactor
+
+            redact = Redactor.from_spec(catalog.load(assets).sources[self._source].redaction, hash_key())
+        return LandingWriter(open_zones(self._home).landing, self._source, redact=redact)
 
     def renew(self) -> None:
         """Forget the writer: two processes must not append to one segment."""

@@ -378,6 +378,27 @@ def test_straight_into_landing(zones: Zones) -> None:
     assert '"source":"docs-assistant"' in line
 
 
+def test_straight_into_landing_text_is_redacted_as_the_source_says(
+    zones: Zones, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = tmp_path / "assets" / "sources"
+    sources.mkdir(parents=True)
+    monkeypatch.setenv("CANONRY_ASSETS", str(tmp_path / "assets"))
+    governed = sources / "docs-assistant.yaml"
+    governed.write_text("description: [")
+    with EventLog(home=zones.home, source="docs-assistant", interval_s=0.02) as log:
+        log.log_inference(product="docs-site", input_messages=[{"role": "user", "content": "I am jane@example.com"}])
+        assert not log.flush(0.5)
+        # What cannot be redacted is not written.
+        assert list(zones.landing.list()) == []
+        governed.write_text("description: The assistant.\nowner: docs\ntype: push\nredaction: {content: mask}\n")
+        assert log.flush(30)
+        assert log.stats() == client.Stats(sent=1)
+    [entry] = zones.landing.list("inferences")
+    assert b"I am" in zones.landing.read(entry.path)
+    assert b"jane" not in zones.landing.read(entry.path)
+
+
 def test_a_landing_zone_that_is_away_is_waited_for(zones: Zones) -> None:
     landing = Path(zones.home, "landing")
     landing.rmdir() if landing.is_dir() else None
