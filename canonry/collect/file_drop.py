@@ -22,7 +22,9 @@ from canonry.collect.validate import engine
 from canonry.events import EVENT_TYPES
 from canonry.landing import LandingWriter
 from canonry.locations import LocationError, expand, stored_files
+from canonry.people import hash_key
 from canonry.progress import track
+from canonry.redact import Redactor
 from canonry.storage import Entry, NotFound, Storage, Zones
 
 _BATCH_ROWS = 5_000
@@ -82,15 +84,17 @@ def take_files(zones: Zones, name: str, spec: SourceSpec, *, now: dt.datetime) -
     the same. Raises FileDropError, or LocationError, for what is wrong with the source itself.
     """
     report = DropReport()
+    redact = Redactor.from_spec(spec.redaction, hash_key())
     for waiting in waiting_files(zones, name, spec):
         storage, entry, file = waiting.storage, waiting.entry, waiting.file
         record: dict[str, object] = {"file": file, "size": entry.size, "taken_at": str(now)}
         try:
             with storage.local_copy(entry.path) as copy:
-                events, unreadable = _take(zones, name, spec, copy, now)
+                events, unreadable = _take(zones, name, spec, copy, redact, now)
         except (ForeignFileError, NotFound) as error:
-            report.problems[file] = str(error)
-            _note(zones, waiting.failed, {**record, "problem": str(error)})
+            # DuckDB quotes the value that it could not convert.
+            problem = report.problems[file] = redact.reason(str(error))
+            _note(zones, waiting.failed, {**record, "problem": problem})
             continue
         report.files += 1
         report.unreadable += unreadable
@@ -108,9 +112,11 @@ def _note(zones: Zones, path: str, record: dict[str, object]) -> None:
     zones.journal.put_if_absent(path, json.dumps(record, indent=1, sort_keys=True).encode())
 
 
-def _take(zones: Zones, name: str, spec: SourceSpec, file: Path, now: dt.datetime) -> tuple[dict[str, int], int]:
+def _take(
+    zones: Zones, name: str, spec: SourceSpec, file: Path, redact: Redactor, now: dt.datetime
+) -> tuple[dict[str, int], int]:
     """Write one file's events to landing; returns how many of each kind, and how many rows were unreadable."""
-    writer = LandingWriter(zones.landing, name, clock=lambda: now)
+    writer = LandingWriter(zones.landing, name, redact=redact, clock=lambda: now)
     counts: dict[str, int] = {}
     left = 0
     assert spec.format

@@ -24,6 +24,8 @@ from canonry.demo.live_reviewers import forget_server, live_server, review_live
 from canonry.demo.products import DAYS, LATEST, digest
 from canonry.demo.questions import golden_queries, traffic_questions, write_golden
 from canonry.landing import utc_now
+from canonry.people import hash_key
+from canonry.redact import Redactor
 from canonry.storage import Zones, open_zones
 
 SCHEME = "groundedness"
@@ -93,7 +95,8 @@ def _review(zones: Zones, live: bool) -> None:
 def _play(zones: Zones, documents: list[Document]) -> list[traffic.Sent]:
     if not traffic.pending_days(zones):
         return []
-    return traffic.play(zones, Assistant(zones.home), traffic_questions(documents))
+    redact = Redactor.from_spec(catalog.load(_assets()).sources[traffic.SOURCE].redaction, hash_key())
+    return traffic.play(zones, Assistant(zones.home), traffic_questions(documents), redact=redact)
 
 
 def _is_done(zones: Zones, documents: list[Document], live: bool) -> bool:

@@ -20,6 +20,7 @@ from canonry.demo.questions import Question
 from canonry.demo.telemetry import inference, retriever_step, thumb
 from canonry.landing import LandingWriter
 from canonry.progress import track
+from canonry.redact import Redactor
 from canonry.storage import Zones
 
 SOURCE = "docs-assistant"
@@ -47,9 +48,16 @@ def pending_days(zones: Zones, days: Sequence[dt.date] = DAYS) -> list[dt.date]:
 
 
 def play(
-    zones: Zones, assistant: Assistant, questions: Sequence[Question], days: Sequence[dt.date] = DAYS
+    zones: Zones,
+    assistant: Assistant,
+    questions: Sequence[Question],
+    days: Sequence[dt.date] = DAYS,
+    redact: Redactor | None = None,
 ) -> list[Sent]:
-    """Ask, log and send what these days' users ask; days that were sent before are left alone."""
+    """Ask, log and send what these days' users ask; days that were sent before are left alone.
+
+    `redact` is the source's redactor: the demo's events come in as every product's do.
+    """
     missing = [day for day in pending_days(zones, days) if not zones.exchange.head(_outbox(day))]
     calls = [call for day in missing for call in plan_day(day, questions)]
     asked = track(calls, f"answering {len(calls):,} questions of {len(missing)} days")
@@ -57,7 +65,7 @@ def play(
         assistant.forget()
         lines = sorted(_logged(of_day, assistant), key=lambda line: line["received_at"])
         zones.exchange.put(_outbox(day), "".join(json.dumps(line) + "\n" for line in lines).encode())
-    return [_send(zones, day) for day in pending_days(zones, days)]
+    return [_send(zones, day, redact) for day in pending_days(zones, days)]
 
 
 def _logged(calls: Iterable[PlannedCall], assistant: Assistant) -> Iterator[dict[str, Any]]:
@@ -79,10 +87,10 @@ def _line(kind: str, ready: dt.datetime, event: dict[str, Any] | str) -> dict[st
     return {"kind": kind, "received_at": received_at.isoformat(), "event": event}
 
 
-def _send(zones: Zones, day: dt.date) -> Sent:
+def _send(zones: Zones, day: dt.date, redact: Redactor | None) -> Sent:
     lines = [json.loads(line) for line in zones.exchange.read(_outbox(day)).splitlines()]
     clock = _Clock()
-    writer = LandingWriter(zones.landing, SOURCE, clock=clock)
+    writer = LandingWriter(zones.landing, SOURCE, redact=redact, clock=clock)
     accepted = unreadable = 0
     for (received_at, kind), batch in groupby(sorted(lines, key=_batch), key=_batch):
         clock.now = dt.datetime.fromisoformat(received_at)

@@ -14,9 +14,11 @@ from typing import Any
 import orjson
 from ulid import ULID
 
-from canonry.events import EVENT_TYPES, SCHEMA_VERSION
+from canonry.events import EVENT_TYPES, SCHEMA_VERSION, EventType
 from canonry.landing._prepared import Prepared, Unreadable, enveloped, naive_utc, parse_event, raw_of
 from canonry.landing._segments import frame, raw_path, segment_path
+from canonry.people import hash_key
+from canonry.redact import Redactor, TooDeep
 from canonry.storage import Storage
 
 MAX_SEGMENT_BYTES = 64 << 20
@@ -50,12 +52,21 @@ def first_day() -> dt.date:
 class LandingWriter:
     """Takes batches of events from one source into landing. Not for use by several threads at once.
 
-    Nothing a product sends is refused: what cannot be placed on a day is kept beside, with its reason.
+    Nothing a product sends is refused: what cannot be placed on a day is kept beside, with its reason. All of it goes
+    through `redact`, the source's redactor; without one, text is kept as it came, and users' ids are hashed just so.
     """
 
-    def __init__(self, landing: Storage, source: str, *, clock: Callable[[], dt.datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        landing: Storage,
+        source: str,
+        *,
+        redact: Redactor | None = None,
+        clock: Callable[[], dt.datetime] = utc_now,
+    ) -> None:
         self._landing = landing
         self._source = source
+        self._redact = redact or Redactor.from_spec(None, hash_key())
         self._clock = clock
         self._grown: dict[tuple[str, dt.date, dt.date | None], tuple[str, int]] = {}
 
@@ -84,6 +95,7 @@ class LandingWriter:
         received_at, first = naive_utc(self._clock()), first_day()
         envelope = orjson.dumps({"received_at": received_at, "source": self._source, "schema_version": SCHEMA_VERSION})
         envelope = b"," + envelope[1:-1] + b',"digest":"'
+        redact = self._redact
         prepared = []
         for event in events:
             try:
@@ -93,14 +105,18 @@ class LandingWriter:
                     document, raw = parse_event(event)
                 if check and (reason := check(document)):
                     raise Unreadable(reason, raw_of(document, raw))
+                document = redact(event_type, document)
                 prepared.append(enveloped(event_type, document, raw, envelope, received_at, first))
+            except (TooDeep, RecursionError) as error:
+                reason = f"event: nested too deeply: {error}"
+                prepared.append(self._kept(event_type, Unreadable(reason, raw_of(document, raw)), received_at))
             except Unreadable as error:
-                prepared.append(self._kept(kind, error, received_at))
+                prepared.append(self._kept(event_type, error, received_at))
         return prepared
 
     def keep(self, kind: str, reason: str, raw: bytes) -> Prepared:
         """Bytes of a kind that are no event, and why, as `write` will put them beside the events."""
-        return self._kept(kind, Unreadable(reason, raw), naive_utc(self._clock()))
+        return self._kept(EVENT_TYPES[kind], Unreadable(reason, raw), naive_utc(self._clock()))
 
     def write(self, kind: str, prepared: Iterable[Prepared]) -> Receipt:
         """Make prepared events durable, with one append and fsync a day. Raises as `append` does."""
@@ -117,21 +133,19 @@ class LandingWriter:
             self._write(kind, received, day, frame(lines))
         return Receipt(position + 1 - len(unreadable), tuple(unreadable))
 
-    def _kept(self, kind: str, error: Unreadable, received_at: dt.datetime) -> Prepared:
-        digest = hashlib.blake2b(error.raw, digest_size=16).hexdigest()
-        record: dict[str, Any] = {
-            "received_at": received_at,
-            "source": self._source,
-            "reason": error.reason,
-            "digest": digest,
-        }
-        large = len(error.raw) > _INLINE_RAW_BYTES
-        if large:
-            record["raw_object"] = raw_path(kind, received_at.date(), digest)
-        else:
-            record["raw"] = base64.b64encode(error.raw).decode()
-        raw = error.raw if large else None
-        return Prepared(received_at.date(), None, orjson.dumps(record), digest, None, error.reason, raw)
+    def _kept(self, event_type: EventType, error: Unreadable, received_at: dt.datetime) -> Prepared:
+        received, reason = received_at.date(), self._redact.reason(error.reason)
+        record: dict[str, Any] = {"received_at": received_at, "source": self._source, "reason": reason}
+        raw = self._redact.raw(event_type, error.raw)
+        if raw is None:
+            digest = record["digest"] = self._redact.digest(error.raw)
+            return Prepared(received, None, orjson.dumps(record), digest, None, reason, None)
+        digest = record["digest"] = hashlib.blake2b(raw, digest_size=16).hexdigest()
+        if len(raw) > _INLINE_RAW_BYTES:
+            record["raw_object"] = raw_path(event_type.name, received, digest)
+            return Prepared(received, None, orjson.dumps(record), digest, None, reason, raw)
+        record["raw"] = base64.b64encode(raw).decode()
+        return Prepared(received, None, orjson.dumps(record), digest, None, reason, None)
 
     def _write(self, kind: str, received: dt.date, day: dt.date | None, batch: bytes) -> None:
         if not self._landing.appends:

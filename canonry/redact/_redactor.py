@@ -7,7 +7,7 @@ import logging
 import re
 import secrets
 from collections import Counter
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from canonry.catalog.redaction import Redaction
 
 DROPPED = "[dropped]"
+CUT = "[cut]"
 
 MAX_RAW_BYTES = 4 << 20
 """Of larger unreadable events nothing is kept where text is masked."""
 
-_CONTENTS = frozenset({"input_messages", "output_messages", "retrieved", "comment", "correction"})
+_OPINIONS = frozenset({"comment", "correction"})
 _JUDGED = frozenset({"error_type", "result"})
-_FREE_TEXT = _CONTENTS | _JUDGED
+_BEGINS_JSON = re.compile(r"\s*[{\[]")
 _ESCAPED = re.compile(r"\\u00([2-7][0-9A-Fa-f])")
 
 _log = logging.getLogger("canonry.redact")
@@ -69,7 +70,7 @@ class Redactor:
         rest = {name: value for name, value in document.items() if name not in known}
         if self.content == "mask":
             return redacted | self._masked(rest, 0)
-        said = {name: rest.pop(name) for name in _CONTENTS & event_type.field_names if name in rest}
+        said = {name: rest.pop(name) for name in _contents(event_type.name) if name in rest}
         if chunks := _chunks(said.get("retrieved")):
             redacted["retrieved"] = chunks
         judged = {name: rest.pop(name) for name in _JUDGED & event_type.field_names if name in rest}
@@ -86,6 +87,8 @@ class Redactor:
             document = orjson.loads(raw) if len(raw) <= MAX_RAW_BYTES else None
             if isinstance(document, dict):
                 redacted = self(event_type, document)
+                if self._mask:
+                    redacted = {name: self._named(value) for name, value in redacted.items()}
                 return raw if redacted == document else orjson.dumps(redacted)
         except (ValueError, TypeError):
             pass
@@ -96,9 +99,13 @@ class Redactor:
         cleaned = without_named_users(text)
         if self._mask:
             plain = _ESCAPED.sub(_unescaped, cleaned)
-            masked_text = self._mask.text(plain)
+            masked_text = self._mask.text(_without_cut_end(plain))
             cleaned = cleaned if masked_text == plain else masked_text
         return raw if cleaned == text else cleaned.encode(encoding)
+
+    def _named(self, value: Any) -> Any:
+        """A value of an event that was not read, so that an address may stand where an id or a time should."""
+        return self._mask.text(value, identifier=True) if self._mask and isinstance(value, str) else value
 
     def reason(self, reason: str) -> str:
         """Why an event was not read, which may quote it."""
@@ -200,18 +207,24 @@ def _is_prose(text: str) -> bool:
     return len(text) > _LONGEST_WORD or not text.isascii() or any(map(str.isspace, text))
 
 
-@lru_cache
+@cache
+def _contents(kind: str) -> frozenset[str]:
+    """Fields that hold what was said."""
+    event_type = EVENT_TYPES[kind]
+    return frozenset(field.name for field in event_type.contents) | _OPINIONS & event_type.field_names
+
+
+@cache
 def _without_users(kind: str) -> frozenset[str]:
     """Fields that are not searched for users' ids: all that are known, but for JSON that is not contents."""
-    event_type = EVENT_TYPES[kind]
-    return frozenset(f.name for f in event_type.all_fields if f.type != "json" or f.name in _CONTENTS)
+    return frozenset(f.name for f in EVENT_TYPES[kind].all_fields if f.type != "json") | _contents(kind)
 
 
-@lru_cache
+@cache
 def _left_alone(kind: str) -> frozenset[str]:
     """Fields that are ids, times, numbers and names: not text."""
-    event_type = EVENT_TYPES[kind]
-    return frozenset(f.name for f in event_type.all_fields if f.type not in ("json", "retrieved")) - _FREE_TEXT
+    fields = EVENT_TYPES[kind].all_fields
+    return frozenset(f.name for f in fields if f.type not in ("json", "retrieved")) - _JUDGED - _contents(kind)
 
 
 def _chunks(retrieved: Any) -> list[dict[str, Any]]:
@@ -239,6 +252,14 @@ def _free(fields: dict[str, Any], name: str) -> str:
         number += 1
         free = f"{name} {number}"
     return free
+
+
+def _without_cut_end(text: str) -> str:
+    """JSON that was cut off, without the end of its last text: half an address is not found, yet it is somebody's."""
+    if not _BEGINS_JSON.match(text) or text.rstrip().endswith(("}", "]")):
+        return text
+    kept, quote, end = text.rpartition('"')
+    return f"{kept}{quote}{CUT}" if any(each == "@" or each.isdigit() for each in end) else text
 
 
 def _unescaped(escape: re.Match[str]) -> str:

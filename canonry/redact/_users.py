@@ -35,6 +35,7 @@ MAX_DEPTH = 200
 
 _FIELDS = frozenset(USER_FIELDS)
 _RANK = {name: rank for rank, name in enumerate(USER_FIELDS)}
+_LOOKED_INTO = frozenset({str, dict, list})
 _HASH = re.compile(r"[0-9A-Fa-f]{16,128}")
 _NAMED = re.compile(
     r"(\\?[\"'](?:" + "|".join(map(re.escape, USER_FIELDS)) + r")\\?[\"']\s*:\s*)"
@@ -67,8 +68,10 @@ def hash_users(document: dict[str, Any], skip: frozenset[str], key: bytes) -> tu
     """
     given = document.get("user_hash")
     named: list[str] = []
-    if any(name in _FIELDS or _may_name_user(document[name]) for name in document.keys() - skip):
-        document, named = take_users(document, skip)
+    for name, value in document.items():
+        if name not in skip and (name in _FIELDS or (value.__class__ in _LOOKED_INTO and _may_name_user(value))):
+            document, named = take_users(document, skip)
+            break
     if given is None or given == "":
         if not named:
             return document, False
@@ -94,8 +97,20 @@ def _unnamed(match: re.Match[str]) -> str:
 
 def _may_name_user(value: Any) -> bool:
     """Whether a look inside is needed: a fast no for nearly everything."""
-    if value.__class__ not in (str, dict, list):
+    kind = value.__class__
+    if kind is str:
+        return "ser" in value
+    if kind is dict:
+        for name, inner in value.items():
+            if name in _FIELDS or (inner.__class__ in _LOOKED_INTO and _may_name_user_deep(inner)):
+                return True
         return False
+    return kind is list and _may_name_user_deep(value)
+
+
+def _may_name_user_deep(value: Any) -> bool:
+    if value.__class__ is str:
+        return "ser" in value
     try:
         return b"ser" in orjson.dumps(value)
     except TypeError:

@@ -234,3 +234,23 @@ def test_a_file_of_another_sources_events_cannot_reach_beyond_its_rows(zones: Zo
     }
     report = take(zones, source(tmp_path / "a.jsonl", emits=[reading]))
     assert len(report.problems) == 1 and ids(zones, "inferences") == []
+
+
+def test_a_source_that_masks_masks_what_its_files_hold_and_what_is_wrong_with_them(zones: Zones, tmp_path):
+    call = {**CALLS[0], "text": "for ada@example.com"}
+    file = tmp_path / "calls.jsonl"
+    file.write_bytes(json_lines([call]) + b'{"id": "c9", "text": "ada@example.com\n')
+    emit = {**EMIT, "fields": {**EMIT["fields"], "input_messages": "text"}}
+    spec = source(file, emits=[emit], redaction={"content": "mask"})
+    report = take(zones, spec)
+    assert (report.events, report.unreadable) == ({"inferences": 1}, 1)
+    broken = {**emit, "fields": {**emit["fields"], "input_tokens": "CAST(text AS INTEGER)"}}
+    (problem,) = take(
+        zones, spec.model_copy(update={"emits": source(file, emits=[broken]).emits})
+    ).problems.values() or [""]
+    assert problem == "" or "[email]" in problem
+    (row,) = rows(zones, "contents")
+    assert json.loads(row["input_messages"]) == "for [email]"
+    for storage in (zones.landing, zones.journal, zones.lake):
+        for entry in storage.list():
+            assert b"ada@" not in storage.read(entry.path), entry.path

@@ -5,12 +5,17 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
+import re
+from pathlib import Path
 
 import pytest
 
+from canonry.catalog import Redaction
 from canonry.collect.partition import collect_day
 from canonry.collect.rejected import collect_unreadable
 from canonry.landing import MAX_EVENT_BYTES, LandingWriter, list_segments, read_committed
+from canonry.people import hash_key, user_hash
+from canonry.redact import Redactor
 from canonry.storage import LocalStorage, ObjectStorage, Zones, open_zones
 from tests.collect.making import AFTER, DAY, NOON, contents, feedback, ids, inference, rows, writer
 from tests.forgetful import ForgetfulFiles, FullDisk
@@ -198,3 +203,71 @@ def test_an_unreadable_event_keeps_its_bytes_in_line(zones: Zones):
     (segment,) = list_segments(zones.landing, "feedback")
     line = zones.landing.read(segment.path).splitlines()[1]
     assert base64.b64decode(json.loads(line)["raw"]) == b"\x00\xff"
+
+
+PERSON = "ada@example.com"
+
+
+def everything(landing: LocalStorage) -> bytes:
+    """Every byte under landing, what is in base64 written out beside."""
+    found = b""
+    for path in sorted(Path(landing.url).rglob("*")):
+        found += str(path).encode()
+        found += path.read_bytes() if path.is_file() else b""
+    for encoded in re.findall(rb'"raw":"([^"]*)"', found):
+        found += base64.b64decode(encoded)
+    return found
+
+
+@pytest.mark.parametrize("content", ["mask", "drop"])
+def test_nothing_of_a_person_reaches_the_disk_by_any_way_in(zones: Zones, content, monkeypatch):
+    monkeypatch.setenv("CANONRY_HASH_KEY", "secret")
+    redact = Redactor.from_spec(Redaction(content=content), hash_key())
+    writing = LandingWriter(zones.landing, "shop", redact=redact, clock=lambda: NOON)
+    person = {"note": PERSON, "user_id": "zelda-7", "input_messages": [{"role": "user", "content": f"I am {PERSON}"}]}
+    line = json.dumps(inference(7, **person)).encode()
+    events = [
+        inference(1, **person),
+        json.dumps(inference(2, **person)).replace("@", "\\u0040").encode(),
+        inference(3, started_at=PERSON, **person),
+        inference(4, started_at="1970-01-01", user_id="zelda-7", x=nested(300), note=PERSON),
+        {"started_at": NOON.isoformat(), **person},
+        line[:-9],
+        line + b"\xff",
+        line.decode().encode("utf-16"),
+        b"[" + line + b"]",
+        line * 500,
+        {"x": Hostile(), PERSON: "zelda-7", "user_id": "zelda-7"},
+    ]
+    receipt = writing.append("inferences", events)
+    checked = writing.prepare("inferences", [inference(5, **person)], check=lambda document: f"{PERSON} is not welcome")
+    writing.write("inferences", [*checked, writing.keep("inferences", f"not for {PERSON}", line[:-9])])
+    assert receipt.accepted == 2 and len(receipt.unreadable) == len(events) - 2
+    written = everything(zones.landing)
+    assert b"call-0001" in written
+    for hint in (b"ada@", b"ada\\", b"zelda", b"a\0d\0a\0@"):
+        assert hint not in written.lower(), written[max(0, written.lower().find(hint) - 200) :][:260]
+    assert not any(PERSON in reason for _, reason in receipt.unreadable)
+    assert ids_after_collecting(zones) == ["call-0001", "call-0002"]
+    assert {row["user_hash"] for row in rows(zones, "inferences")} == {user_hash("zelda-7", hash_key())}
+    collect_unreadable(zones, DAY)
+    assert all(row["digest"] and row["reason"] for row in rows(zones, "rejected"))
+    assert all(row["raw"] is None for row in rows(zones, "rejected")) == (content == "drop")
+
+
+def test_copies_of_one_event_compare_equal_when_masked_and_tell_nothing_apart(zones: Zones):
+    redact = Redactor.from_spec(Redaction(content="mask"), b"")
+    writing = LandingWriter(zones.landing, "shop", redact=redact, clock=lambda: NOON)
+    writing.append("inferences", [inference(1, note=f"for {PERSON}"), inference(1, note="for bob@example.org")])
+    first, second = landed(zones.landing)
+    assert first == second and first["attributes"] == {"note": "for [email]"}
+
+
+def test_a_users_id_is_never_stored_whatever_the_source_says(zones: Zones, monkeypatch):
+    for number, secret in enumerate(("", "secret")):
+        monkeypatch.setenv("CANONRY_HASH_KEY", secret)
+        events = [inference(number, user_id="zelda-7", attributes={"user": "zelda-7"}), b'{"user": "zelda-7", "x']
+        LandingWriter(zones.landing, "shop", clock=lambda: NOON).append("inferences", events)
+    assert b"zelda" not in everything(zones.landing)
+    assert ids_after_collecting(zones) == ["call-0000", "call-0001"]
+    assert [row["user_hash"] for row in rows(zones, "inferences")] == [None, user_hash("zelda-7", hash_key())]

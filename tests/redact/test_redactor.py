@@ -198,6 +198,9 @@ def test_bytes_that_are_no_event_are_masked_or_not_kept():
         b'{"inference_id": "i-1", "user_id": "[user]", "note": "[email], [card]", "x'
     )
     assert redactor("drop").raw(INFERENCE, broken) is None
+    for cut in (b"ada@exampl", b"+49 30 123", b"4111 1111 1111 11"):
+        assert redactor().raw(INFERENCE, b'{"note": "from ' + cut) == b'{"note": "[cut]'
+    assert redactor().raw(INFERENCE, b'{"note": "from A') == b'{"note": "from A'
     whole = orjson.dumps({"user_id": "ada-7", "note": PLANTED, "started_at": "soon"})
     masked = orjson.loads(redactor().raw(INFERENCE, whole) or b"")
     assert masked == {"user_hash": user_hash("ada-7", KEY), "note": "[email]", "started_at": "soon"}
