@@ -76,10 +76,11 @@ def serving(zones: Zones, port: int) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def landed(zones: Zones, kind: str) -> list[dict[str, object]]:
-    """Every event in landing, as often as it lies there."""
+    """Every event in landing that was not rejected, as often as it lies there."""
     found = []
     for segment in list_segments(zones.landing, kind):
-        assert segment.day, f"unreadable events in {segment.path}"
+        if segment.day is None:
+            continue
         with zones.landing.local_copy(segment.path) as path:
             data = path.read_bytes()
             for batch in read_committed(path).batches:
