@@ -191,6 +191,9 @@ class SchemeSpec(Spec):
     sampling: Sampling = Field(description="How items are chosen.")
 
 
+_CHUNK_COLUMNS = ("chunk_id", "document_id", "title", "ordinal", "text", "text_digest", "access")
+
+
 class Documents(_Strict):
     """Where an index's documents are read."""
 
@@ -198,6 +201,22 @@ class Documents(_Strict):
     id: str = Field("id", description="Column: the document's id, unique.")
     title: str | None = Field("title", description="Column: its title, kept with every chunk.")
     text: str = Field("text", description="Column: its text.")
+    metadata: tuple[Name, ...] = Field(
+        (), description="Columns kept with every chunk, to search by: text, numbers, true or false, lists of text."
+    )
+    access: str | None = Field(
+        None,
+        description="Column: tags (a text or a list) that a reader needs, all of them, to be shown the document.",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        taken = [name for name in self.metadata if name in _CHUNK_COLUMNS]
+        if taken:
+            raise ValueError(f"metadata: {', '.join(taken)}: every chunk has a column of that name already")
+        if len(set(self.metadata)) < len(self.metadata):
+            raise ValueError("metadata: a column is named twice")
+        return self
 
 
 class Chunking(_Strict):

@@ -94,6 +94,8 @@ def build_candidate(zones: Zones, name: str, spec: IndexSpec, encoder: EncoderFi
         "encoder_agreement": asdict(carried.measure(zones.lake, carrying, texts, vectors)),
         "faiss_factory": spec.faiss_factory,
         "vectors": chunks.num_rows,
+        "columns": list(spec.documents.metadata),
+        "access": candidate.access_tags(chunks),
     }
     return store.put_candidate(zones.lake, name, files, metadata, lineage_of(zones, name, spec), carrying.files)
 

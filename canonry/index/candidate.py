@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from canonry import lake as lake_zone
 from canonry.index.errors import IndexBuildError
+from canonry.index.tables import CHUNKS as ALL_CHUNKS
 from canonry.index.tables import table_of
-from canonry.search import CHUNK_SCHEMA, CHUNKS, VECTORS
+from canonry.search import ACCESS, CHUNK_SCHEMA, CHUNKS, VECTORS, tags_in
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,20 @@ def payload(chunks: pa.Table, vectors: np.ndarray, factory: str) -> dict[str, by
     """
     return {
         VECTORS: _index_bytes(vectors, factory),
-        CHUNKS: lake_zone.parquet_bytes(chunks.select(CHUNK_SCHEMA.names).cast(CHUNK_SCHEMA)),
+        CHUNKS: lake_zone.parquet_bytes(released_chunks(chunks)),
     }
+
+
+def released_chunks(chunks: pa.Table) -> pa.Table:
+    """Chunks as a release has them: columns CHUNK_SCHEMA, then the index's own."""
+    own = [field for field in chunks.schema if field.name not in ALL_CHUNKS.names]
+    schema = pa.schema([*CHUNK_SCHEMA, *own])
+    return chunks.select(schema.names).cast(schema)
+
+
+def access_tags(chunks: pa.Table) -> list[str]:
+    """Every tag that some chunk needs: who has them all may have the release's files."""
+    return sorted(tags_in(chunks[ACCESS])) if ACCESS in chunks.column_names else []
 
 
 def opened(files: dict[str, bytes]) -> Opened:

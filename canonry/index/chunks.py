@@ -10,7 +10,7 @@ import pyarrow as pa
 from semantic_text_splitter import TextSplitter
 from tokenizers import Tokenizer
 
-from canonry.index.tables import CHUNKS
+from canonry.index.tables import CHUNKS, own_fields
 from canonry.progress import track
 
 _AT_ONCE = 64
@@ -19,16 +19,22 @@ _AT_ONCE = 64
 def cut(documents: pa.Table, tokenizer_file: Path, max_tokens: int, overlap_tokens: int = 0) -> pa.Table:
     """Chunks of at most `max_tokens` of the encoder's tokens, its special ones included: columns CHUNKS.
 
-    Sorted by chunk_id, which is `document_id#ordinal`. A document without words has no chunk.
+    Sorted by chunk_id, which is `document_id#ordinal`. A document without words has no chunk. What the documents have
+    beyond DOCUMENTS comes with each of their chunks.
     """
     splitter = _splitter(tokenizer_file, max_tokens, overlap_tokens)
+    own = own_fields(documents)
     rows = documents.to_pylist()
     chunks: list[dict[str, Any]] = []
     for start in track(range(0, len(rows), _AT_ONCE), f"cutting {len(rows)} documents"):
         some = rows[start : start + _AT_ONCE]
         for document, texts in zip(some, splitter.chunk_all([row["text"] for row in some]), strict=True):
-            chunks += [_chunk(document, ordinal, text) for ordinal, text in enumerate(texts)]
-    return pa.Table.from_pylist(sorted(chunks, key=lambda chunk: chunk["chunk_id"]), schema=CHUNKS)
+            chunks += [
+                _chunk(document, ordinal, text) | {field.name: document[field.name] for field in own}
+                for ordinal, text in enumerate(texts)
+            ]
+    ordered = sorted(chunks, key=lambda chunk: chunk["chunk_id"])
+    return pa.Table.from_pylist(ordered, schema=pa.schema([*CHUNKS, *own]))
 
 
 def text_digest(text: str) -> str:
@@ -45,7 +51,7 @@ def _splitter(tokenizer_file: Path, max_tokens: int, overlap_tokens: int) -> Tex
     return TextSplitter.from_huggingface_tokenizer(tokenizer, budget, overlap=overlap_tokens)
 
 
-def _chunk(document: dict[str, str], ordinal: int, text: str) -> dict[str, Any]:
+def _chunk(document: dict[str, Any], ordinal: int, text: str) -> dict[str, Any]:
     return {
         "chunk_id": f"{document['document_id']}#{ordinal}",
         "document_id": document["document_id"],

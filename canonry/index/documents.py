@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyarrow as pa
 
 from canonry.catalog import IndexSpec
+from canonry.index.columns import Columns
 from canonry.index.errors import IndexBuildError
 from canonry.index.json_lines import Problems, Row, read_rows, text_of
 from canonry.index.tables import DOCUMENTS
@@ -12,7 +15,9 @@ from canonry.locations import LocationError, expand
 
 
 def documents_of(name: str, spec: IndexSpec, home: str) -> pa.Table:
-    """Every document at the spec's location: columns DOCUMENTS. Empty only where the spec is optional.
+    """Every document at the spec's location: columns DOCUMENTS, then `metadata` and `access` of the spec.
+
+    Empty only where the spec is optional.
 
     Raises IndexBuildError with every bad row's file, line and field.
     """
@@ -23,17 +28,20 @@ def documents_of(name: str, spec: IndexSpec, home: str) -> pa.Table:
         if spec.optional:
             return DOCUMENTS.empty_table()
         raise IndexBuildError(f"{where}: {error}") from None
-    documents = _documents(location, spec)
+    documents, own = _documents(location, spec)
     if not documents and not spec.optional:
         raise IndexBuildError(f"{where}: no document at {location}; put JSON Lines there, or set `optional: true`")
+    if not documents:
+        return DOCUMENTS.empty_table()
     ordered = [documents[document_id] for document_id in sorted(documents)]
-    return pa.Table.from_pylist(ordered, schema=DOCUMENTS)
+    return pa.Table.from_pylist(ordered, schema=pa.schema([*DOCUMENTS, *own]))
 
 
-def _documents(location: str, spec: IndexSpec) -> dict[str, dict[str, str | None]]:
+def _documents(location: str, spec: IndexSpec) -> tuple[dict[str, dict[str, Any]], list[pa.Field]]:
     columns = spec.documents
     problems = Problems()
-    documents: dict[str, dict[str, str | None]] = {}
+    documents: dict[str, dict[str, Any]] = {}
+    own = Columns(columns.metadata, columns.access)
     first: dict[str, str] = {}
     for row in read_rows(location, problems):
         document_id = _id(row, columns.id, problems)
@@ -47,9 +55,10 @@ def _documents(location: str, spec: IndexSpec) -> dict[str, dict[str, str | None
             problems.add(row.place, f"{columns.id}: {document_id!r} is already the id of {first[document_id]}")
             continue
         first[document_id] = row.place
-        documents[document_id] = {"document_id": document_id, "title": title, "text": text}
+        documents[document_id] = {"document_id": document_id, "title": title, "text": text, **own.of(row, problems)}
+    fields = own.fields(problems, location) if documents else []
     problems.raise_if_any()
-    return documents
+    return documents, fields
 
 
 def _id(row: Row, column: str, problems: Problems) -> str | None:

@@ -13,6 +13,7 @@ from canonry.index.errors import IndexBuildError
 from canonry.storage import NotFound, Storage
 
 DOCUMENTS = pa.schema([("document_id", pa.string()), ("title", pa.string()), ("text", pa.string())])
+"""Columns of every index's documents; those that its spec names come after them, and with every chunk."""
 
 CHUNKS = pa.schema(
     [
@@ -24,6 +25,11 @@ CHUNKS = pa.schema(
         ("text_digest", pa.string()),
     ]
 )
+
+
+def own_fields(documents: pa.Table) -> list[pa.Field]:
+    """Columns of an index's documents that its spec named."""
+    return [field for field in documents.schema if field.name not in DOCUMENTS.names]
 
 
 def documents_path(name: str) -> str:

@@ -5,7 +5,7 @@
 
 from canonry.search._errors import SearchError
 from canonry.search._index import CHUNK_SCHEMA, CHUNKS, SCAN_ADVANTAGE, VECTORS, Hit, VectorIndex
-from canonry.search._where import ACCESS, Where
+from canonry.search._where import ACCESS, Where, tags_in
 
 __all__ = [
     "ACCESS",
@@ -17,4 +17,5 @@ __all__ = [
     "SearchError",
     "VectorIndex",
     "Where",
+    "tags_in",
 ]
