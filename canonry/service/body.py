@@ -15,8 +15,11 @@ from canonry.service.problems import Problem
 from canonry.service.settings import Settings
 
 ENCODINGS = "gzip, identity"
+SECONDS = 60.0
+"""How long a body may take to arrive."""
+
 _STEP = 256 << 10
-_SECONDS = 60.0
+_MAX_MEMBERS = 1_000
 
 
 class Disconnected(Exception):
@@ -63,7 +66,7 @@ class Body:
         parts: list[bytes] = []
         unpacking = None if self._encoding == "identity" else _Unpacking(self._unpacked_limit)
         try:
-            async with asyncio.timeout(_SECONDS):
+            async with asyncio.timeout(SECONDS):
                 length = 0
                 while True:
                     if message["type"] == "http.disconnect":
@@ -83,7 +86,7 @@ class Body:
                         break
                     message = await self._receive()
         except TimeoutError:
-            raise Problem(408, f"the body was not there within {_SECONDS:.0f} s; send less at a time") from None
+            raise Problem(408, f"the body was not there within {SECONDS:.0f} s; send less at a time") from None
         if unpacking is not None:
             unpacking.finish()
         return b"".join(parts)
@@ -108,7 +111,8 @@ class _Unpacking:
         self._length = 0
         self._packed = b""
         self._member = zlib.decompressobj(wbits=31)
-        self._begun = False
+        self._fed = False
+        self._members = 1
 
     def feed(self, packed: bytes) -> None:
         self._packed += packed
@@ -117,12 +121,15 @@ class _Unpacking:
         """The next bytes, at most 256 KB; none where more must be fed."""
         while self._packed:
             if self._member.eof:
-                self._member, self._begun = zlib.decompressobj(wbits=31), False
+                self._member = zlib.decompressobj(wbits=31)
+                self._members += 1
+                if self._members > _MAX_MEMBERS:
+                    raise Problem(413, f"more than {_MAX_MEMBERS:,} gzip members; pack the body as one")
             try:
                 unpacked = self._member.decompress(self._packed, _STEP)
             except zlib.error:
                 raise Problem(400, "the body is not gzip, as its Content-Encoding says", errors=[_AT_BODY]) from None
-            self._begun = True
+            self._fed = True
             self._packed = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
             self._length += len(unpacked)
             if self._length > self._limit:
@@ -132,7 +139,7 @@ class _Unpacking:
         return b""
 
     def finish(self) -> None:
-        if self._begun and not self._member.eof:
+        if self._fed and not self._member.eof:
             raise Problem(400, "the gzip body ends too early; send all of it", errors=[_AT_BODY])
 
 

@@ -1,0 +1,152 @@
+"""Limits on a real server: too long, packed too tightly, or too slow is refused while it comes; raw sockets."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import time
+import zlib
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from canonry.service.limits import Budget, RateLimit
+from tests.service.serving import accepted, bearer, build, call, client_of, make_key, serving
+
+LIMIT = 200_000
+JSON = {"content-type": "application/json"}
+
+
+@pytest.fixture
+def service(zones) -> Iterator[tuple[str, str, object]]:
+    """URL, key and intake of a service that takes bodies of 200 kB, unpacked 400 kB."""
+    token = make_key(zones)
+    application = build(zones, max_body_bytes=LIMIT, max_decompressed_bytes=2 * LIMIT)
+    with serving(application) as url:
+        yield url, token, application.state.intake
+
+
+def talk(url: str, head: str, *pieces: bytes) -> bytes:
+    """What the server says to raw bytes, which it may say before all of them are sent."""
+    parts = urlsplit(url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=20) as connection:
+        connection.sendall(head.replace("\n", "\r\n").encode() + b"\r\n")
+        for piece in pieces:
+            connection.sendall(piece)
+        return connection.recv(65536)
+
+
+def test_a_body_that_says_it_is_too_long_is_refused_before_any_of_it_comes(service):
+    url, token, intake = service
+    head = f"POST /v1/inferences HTTP/1.1\nHost: x\nAuthorization: Bearer {token}\nContent-Type: application/json\n"
+    answer = talk(url, f"{head}Content-Length: 999999999999\n")
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert b"longer than 200,000 bytes" in answer
+    assert intake.budget.held == 0
+
+
+def test_a_body_that_does_not_say_how_long_it_is_is_refused_once_it_is_too_long(service):
+    url, token, intake = service
+    head = f"POST /v1/inferences HTTP/1.1\nHost: x\nAuthorization: Bearer {token}\nContent-Type: application/json\n"
+    piece = b"8000\r\n" + b"x" * 0x8000 + b"\r\n"
+    # The last piece of a chunked body is never sent: the answer comes all the same.
+    answer = talk(url, f"{head}Transfer-Encoding: chunked\n", *([piece] * 8))
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert intake.budget.held == 0
+
+
+def test_a_key_is_asked_for_before_a_body_is_read(service):
+    url, _, _ = service
+    head = "POST /v1/inferences HTTP/1.1\nHost: x\nContent-Type: application/json\nContent-Length: 100000\n"
+    assert talk(url, head).startswith(b"HTTP/1.1 401")
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_bomb_is_refused_and_nothing_of_it_stays(service, zones, layers):
+    url, token, intake = service
+    bomb = b" " * 50_000_000
+    for _ in range(layers):
+        bomb = zlib.compress(bomb, 9, wbits=31)
+    headers = {**bearer(token), **JSON, "content-encoding": "gzip"}
+    answer = httpx.post(f"{url}/v1/inferences", content=bomb, headers=headers)
+    assert len(bomb) < LIMIT
+    # Packed twice, what comes out of the first layer is small and no JSON: nobody unpacks it again.
+    assert answer.status_code == (413 if layers == 1 else 400)
+    assert intake.budget.held == 0
+    assert httpx.post(f"{url}/v1/inferences", json=call(1), headers=bearer(token)).status_code == 200
+
+
+def test_a_body_of_many_empty_gzip_members_is_refused(service):
+    url, token, _ = service
+    headers = {**bearer(token), **JSON, "content-encoding": "gzip"}
+    answer = httpx.post(f"{url}/v1/inferences", content=gzip.compress(b"") * 5_000, headers=headers)
+    assert answer.status_code == 413
+    assert "members" in answer.json()["detail"]
+
+
+def test_a_body_that_is_not_there_in_time_is_given_up(service, monkeypatch):
+    from canonry.service import body
+
+    monkeypatch.setattr(body, "SECONDS", 0.2)
+    url, token, intake = service
+    head = f"POST /v1/inferences HTTP/1.1\nHost: x\nAuthorization: Bearer {token}\nContent-Type: application/json\n"
+    answer = talk(url, f"{head}Content-Length: 1000\n", b"[")
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert intake.budget.held == 0
+
+
+def test_whoever_goes_away_in_the_middle_leaves_nothing_behind(service, zones):
+    url, token, intake = service
+    parts = urlsplit(url)
+    head = f"POST /v1/inferences HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+    with socket.create_connection((parts.hostname, parts.port)) as connection:
+        connection.sendall(f"{head}Content-Length: 100000\r\n\r\n".encode() + b"[" + b" " * 50_000)
+        while not intake.budget.held:
+            time.sleep(0.01)
+    while intake.budget.held:
+        time.sleep(0.01)
+    assert accepted(zones.landing) == []
+
+
+def test_a_body_of_several_pieces_is_put_together(zones):
+    events = [call(number, feature="x" * 1000) for number in range(500)]
+    body = json.dumps(events).encode()
+
+    def pieces() -> Iterator[bytes]:
+        for start in range(0, len(body), 10_000):
+            yield body[start : start + 10_000]
+
+    with client_of(build(zones), make_key(zones)) as client:
+        answer = client.post("/v1/inferences", content=pieces(), headers=JSON)
+        assert answer.json()["accepted"] == 500
+        packed = {**JSON, "content-encoding": "gzip"}
+        assert client.post("/v1/inferences", content=gzip.compress(body), headers=packed).json()["duplicate"] == 500
+    assert len(accepted(zones.landing)) == 500
+
+
+def test_a_bucket_fills_again_and_no_key_is_kept_for_ever():
+    now = [0.0]
+    limit = RateLimit(10, 2, clock=lambda: now[0])
+    assert [limit.take("a") for _ in range(3)] == [0, 0, pytest.approx(0.1)]
+    now[0] = 0.1
+    assert [limit.take("a"), limit.take("a")] == [0, pytest.approx(0.1)]
+    now[0] = 100
+    assert [limit.take("a") for _ in range(3)] == [0, 0, pytest.approx(0.1)]
+    for number in range(20_000):
+        limit.take(str(number))
+    assert len(limit._buckets) <= 10_000
+    assert RateLimit(0, 1).take("a") == 0
+
+
+def test_bytes_are_held_up_to_the_limit_and_one_alone_always_fits():
+    budget = Budget(10)
+    assert budget.take(25)
+    assert not budget.take(1)
+    budget.give_back(25)
+    assert budget.take(6)
+    assert not budget.take(5)
+    assert budget.take(4)
+    assert budget.held == 10
