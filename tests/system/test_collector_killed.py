@@ -1,0 +1,174 @@
+"""The service killed under load at random moments, on disks that fill up or turn read-only: what it acknowledged stays.
+
+    .venv/bin/python -m pytest -s tests/system/test_collector_killed.py
+    COLLECTOR_KILLS=200 .venv/bin/python -m pytest -s tests/system/test_collector_killed.py -k disk
+
+COLLECTOR_KILLS is how often the service is killed on the disk (30), a third of it on the object store's emulator;
+COLLECTOR_DISK the folder whose disk it is tried on (pytest's own). A SIGKILL leaves the kernel's cache as it is: what a
+power cut takes is tried in tests/service/test_power_cut.py.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from canonry import lake
+from canonry.storage import Zones, open_zones
+from tests.s3 import bucket, s3_endpoint
+from tests.system.collector import Load, check_lake, collect_once, collecting, describe_disk, loading
+
+__all__ = ["bucket", "s3_endpoint"]
+
+KILLS = int(os.environ.get("COLLECTOR_KILLS", "30"))
+_DYING_EARLY = 0.15
+_LONGEST_LIFE = 0.6
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on the disk that is tried."""
+    given = os.environ.get("COLLECTOR_DISK")
+    if not given:
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=given) as folder:
+        yield Path(folder)
+
+
+def test_killed_at_random_moments_on_a_disk_it_loses_nothing_that_it_acknowledged(disk, tmp_path, capsys):
+    zones = open_zones(disk / "home")
+    lake.ensure_anchors(zones.lake)
+    load = kill_again_and_again(zones, tmp_path / "log", KILLS)
+    with capsys.disabled():
+        print(f"\n{describe_disk(disk)}\n{told(load, zones, KILLS)}")
+
+
+def test_killed_at_random_moments_on_an_object_store_it_loses_nothing_that_it_acknowledged(bucket, tmp_path, capsys):
+    zones = open_zones(f"{bucket}/home")
+    lake.ensure_anchors(zones.lake)
+    kills = max(1, KILLS // 3)
+    # Each commit is an object, and the emulator takes milliseconds for each.
+    load = kill_again_and_again(zones, tmp_path / "log", kills, pause=0.05)
+    with capsys.disabled():
+        print(f"\nobject store's emulator; {told(load, zones, kills)}")
+
+
+def kill_again_and_again(zones: Zones, log: Path, kills: int, **given: float) -> Load:
+    """Load a collector, killed so often, collecting now and then; returns the load, all of whose batches were sent."""
+    chance = random.Random(kills)
+    with collecting(zones, log) as collector, loading(collector, **given) as load:
+        for number in range(kills):
+            if chance.random() < _DYING_EARLY:
+                time.sleep(chance.random())
+            else:
+                collector.wait_until_up()
+                load.wait_for(1)
+                time.sleep(chance.random() * _LONGEST_LIFE)
+            collector.kill()
+            if number % 10 == 5:
+                collect_once(zones)
+            collector.start()
+        collector.wait_until_up()
+        load.wait_for(100)
+    return load
+
+
+def told(load: Load, zones: Zones, kills: int) -> str:
+    """Check what came of it, and say it."""
+    found = check_lake(zones, load)
+    assert not load.wrong and set(load.answers) == {200}, (load.answers, load.wrong[:3])
+    assert load.broken >= kills, "no request was cut off: the kills fell on an idle service"
+    return f"{kills} kills, {load.broken} requests cut off, {load.total:,} events acknowledged, {found:,} in the lake"
+
+
+def test_a_disk_that_fills_up_is_told_reading_goes_on_and_with_room_again_nothing_is_lost(tmp_path, capsys):
+    with mounted(tmp_path / "small", "size=3m,nr_inodes=0") as small:
+        zones = homed(small, tmp_path)
+        with collecting(zones, tmp_path / "log") as collector, loading(collector) as load:
+            wait_for_answer(load, 507)
+            assert collector.is_up()
+            remount(small, "size=64m")
+            load.wait_for(500)
+        found = check_lake(zones, load)
+    assert not load.wrong and set(load.answers) <= {200, 507}
+    with capsys.disabled():
+        print(f"\na full tmpfs: {load.answers}, {load.total:,} events acknowledged, {found:,} in the lake")
+
+
+def test_a_landing_folder_that_is_read_only_for_a_while_is_told_and_nothing_is_lost(tmp_path, capsys):
+    with mounted(tmp_path / "fickle", "size=64m") as fickle:
+        zones = homed(fickle, tmp_path)
+        with collecting(zones, tmp_path / "log") as collector, loading(collector) as load:
+            for _ in range(3):
+                load.wait_for(200)
+                while not remount(fickle, "ro", check=False):
+                    time.sleep(0.002)
+                load.answers.pop(503, None)
+                wait_for_answer(load, 503)
+                assert collector.is_up()
+                remount(fickle, "rw")
+            load.wait_for(200)
+        found = check_lake(zones, load)
+    assert not load.wrong and set(load.answers) <= {200, 503}
+    with capsys.disabled():
+        print(f"\na read-only folder: {load.answers}, {load.total:,} events acknowledged, {found:,} in the lake")
+
+
+def test_where_no_file_may_grow_further_another_is_begun(zones):
+    """The kernel cuts a write short in the middle, for anybody: RLIMIT_FSIZE."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+
+    # A log in a file would be cut off, too.
+    with collecting(zones, Path(os.devnull), limit) as collector, loading(collector) as load:
+        load.wait_for(3_000)
+    assert check_lake(zones, load) >= 3_000
+    assert not load.wrong and set(load.answers) <= {200, 503}
+    assert len(list(zones.landing.list("inferences"))) >= 2
+
+
+def homed(landing: Path, home: Path) -> Zones:
+    """Zones of which landing alone lies on the mounted folder."""
+    (home / "home").mkdir()
+    (home / "home" / "landing").symlink_to(landing)
+    zones = open_zones(home / "home")
+    lake.ensure_anchors(zones.lake)
+    return zones
+
+
+def wait_for_answer(load: Load, status: int) -> None:
+    deadline = time.monotonic() + 60
+    while not load.answers.get(status):
+        assert time.monotonic() < deadline, f"never answered {status}: {load.answers} {load.wrong[:3]}"
+        time.sleep(0.01)
+    time.sleep(0.3)
+
+
+@contextmanager
+def mounted(folder: Path, options: str) -> Iterator[Path]:
+    """A file system in memory, which can be full and read-only for root, too. Where it may not be made, tests skip."""
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True).returncode:
+        pytest.skip("needs to be root, and allowed to mount; tests/service/test_power_cut.py has stand-ins")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def remount(folder: Path, options: str, *, check: bool = True) -> bool:
+    """Change how it is mounted. A file system that is being written to refuses to become read-only: try again."""
+    done = subprocess.run(["mount", "-o", f"remount,{options}", folder], capture_output=True)
+    assert not (check and done.returncode), done.stderr
+    return not done.returncode
