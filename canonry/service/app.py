@@ -8,16 +8,17 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 
 import canonry
-from canonry.service import openapi_in, routes_in
+from canonry.service import openapi_in, routes_in, routes_out
 from canonry.service.access import Gate
 from canonry.service.intake import Intake
 from canonry.service.keys import KeyRing
 from canonry.service.limits import RateLimit
-from canonry.service.problems import Problem, answer_http_error, answer_problem
+from canonry.service.problems import Problem, answer_http_error, answer_invalid_request, answer_problem
 from canonry.service.settings import Settings
 from canonry.service.sources import writers
 from canonry.service.state import healthz, metrics, readyz
@@ -57,10 +58,12 @@ def build(settings: Settings, zones: Zones | None = None) -> FastAPI:
     )
     state.metrics.queue.set_function(lambda: state.intake.budget.held)
     app.router.routes.extend(routes_in.routes(state.gate, state.intake, settings, state.metrics))
+    app.include_router(routes_out.router(state.zones.published))
     for endpoint in (healthz, readyz, metrics):
         app.add_api_route(f"/{endpoint.__name__}", endpoint, methods=["GET"], tags=["state"])
     app.add_exception_handler(Problem, answer_problem)
     app.add_exception_handler(HTTPException, answer_http_error)
+    app.add_exception_handler(RequestValidationError, answer_invalid_request)
     app.add_middleware(Telemetry, metrics=state.metrics)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app

@@ -113,6 +113,9 @@ def describe(document: dict[str, Any]) -> dict[str, Any]:
             "application/x-protobuf": {"schema": {"type": "string", "format": "binary"}},
         }
         paths[f"/v1/{signal}"] = _post(f"Take OpenTelemetry {signal} (OTLP/HTTP).", content, "", "Status")
+    for path, operations in paths.items():
+        for operation in operations.values() if path.startswith("/v1/") else ():
+            operation.setdefault("security", [{"key": []}])
     return document
 
 

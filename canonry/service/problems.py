@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -54,6 +55,14 @@ async def answer_http_error(request: Request, error: Exception) -> Response:
     """Starlette's own refusals (404, 405) in the same form."""
     assert isinstance(error, HTTPException)
     return Problem(error.status_code, str(error.detail), headers=error.headers).response()
+
+
+async def answer_invalid_request(request: Request, error: Exception) -> Response:
+    """FastAPI's refusals of parameters and bodies in the same form; what was sent is not repeated."""
+    assert isinstance(error, RequestValidationError)
+    errors = [{"field": ".".join(map(str, each["loc"])), "message": each["msg"]} for each in error.errors()]
+    fields = ", ".join(dict.fromkeys(each["field"] for each in errors))[:300]
+    return Problem(422, f"the request does not fit: {fields}; see errors and /openapi.json", errors=errors).response()
 
 
 def retry_after(seconds: float) -> dict[str, str]:

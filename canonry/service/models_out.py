@@ -1,0 +1,151 @@
+"""What the doors for releases are asked, and what they answer: as in /openapi.json."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    StringConstraints,
+    model_validator,
+)
+
+MAX_K = 1_000
+MAX_TEXT = 20_000
+
+NamePart = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
+VersionText = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
+Value = StrictBool | StrictInt | StrictFloat | StrictStr | None
+Values = Annotated[list[Value], Field(max_length=1_000)]
+Where = Annotated[dict[str, Value | Values], Field(max_length=32)]
+
+
+class _Out(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class SearchQuery(BaseModel):
+    """A search: a text or a vector, how many hits, and what they must have."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text: str | None = Field(None, description="What to look for, in words.", min_length=1, max_length=MAX_TEXT)
+    vector: list[float] | None = Field(
+        None, description="Or its vector, from the encoder of the index.", max_length=8192
+    )
+    k: int = Field(10, description="How many hits.", ge=1, le=MAX_K)
+    where: Where = Field({}, description="Value, or values of which one is enough, by column of the index.")
+    channel: NamePart = Field("production", description="Channel to read.")
+    version: VersionText | None = Field(None, description="Or the version.")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.text is None) == (self.vector is None):
+            raise ValueError("send either text or vector")
+        return self
+
+
+class FoundChunk(_Out):
+    """A chunk that was found; `score` is the inner product: the cosine, where both vectors have length 1."""
+
+    chunk_id: str
+    document_id: str
+    title: str | None
+    text: str
+    score: float
+    metadata: dict[str, Any]
+
+
+class SearchAnswer(_Out):
+    """Hits of one whole version, best first."""
+
+    name: str
+    version: str
+    hits: list[FoundChunk]
+
+
+class Listed(_Out):
+    """Something that is released."""
+
+    name: str
+    version: str
+    created_at: dt.datetime
+    description: str
+    rows: int | None = Field(description="Chunks of an index, rows of a table.")
+    columns: list[str] = Field(description="What an index can be searched by; what a table has.")
+
+
+class Listing(_Out):
+    """What a channel points to, by name."""
+
+    channel: str
+    items: list[Listed]
+
+
+class FileAbout(_Out):
+    """One file of a release; `size` in bytes."""
+
+    sha256: str
+    size: int
+
+
+class ManifestOut(_Out):
+    """What a release is: its files' digests, what it was made from, its gate."""
+
+    kind: str
+    name: str
+    version: str
+    created_at: dt.datetime
+    files: dict[str, FileAbout]
+    lineage: dict[str, Any]
+    metadata: dict[str, Any]
+    format_version: int
+
+
+class PromptOut(_Out):
+    """A released prompt; log `name` and `version` with the inference it is used for."""
+
+    name: str
+    version: str
+    template: str
+    variables: list[str]
+    since: dt.date
+    change: str
+
+
+class ModelsOut(_Out):
+    """Every model that teams may use, by name."""
+
+    version: str
+    models: dict[str, dict[str, Any]]
+
+
+class TableOut(_Out):
+    """Rows of a released table."""
+
+    name: str
+    version: str
+    rows: list[dict[str, Any]]
+
+
+class ReleaseAbout(_Out):
+    """One release of a name."""
+
+    version: str
+    created_at: dt.datetime
+
+
+class ReleasesOut(_Out):
+    """Everything released under a name: its releases, the oldest first, and where its channels point."""
+
+    kind: str
+    name: str
+    channels: dict[str, str]
+    releases: list[ReleaseAbout]
