@@ -106,6 +106,8 @@ class Load:
     token: str
     senders: int = 4
     pause: float = 0.0
+    first: int = 0
+    """Number of the first event, for a load that goes on where another ended."""
     sent: dict[str, set[str]] = field(default_factory=lambda: {kind: set() for kind in KINDS})
     acknowledged: dict[str, set[str]] = field(default_factory=lambda: {kind: set() for kind in KINDS})
     answers: dict[int, int] = field(default_factory=dict)
@@ -139,10 +141,17 @@ class Load:
             assert time.monotonic() < deadline, f"{self.total} of {aim} acknowledged; {self.answers} {self.wrong[:3]}"
             time.sleep(0.005)
 
+    def wait_for_answer(self, status: int, seconds: float = 60) -> None:
+        """Until a request is answered so."""
+        deadline = time.monotonic() + seconds
+        while not self.answers.get(status):
+            assert time.monotonic() < deadline, f"never answered {status}: {self.answers} {self.wrong[:3]}"
+            time.sleep(0.005)
+
     def _send_all(self, sender: int) -> None:
         chance = random.Random(sender)
         with httpx.Client(base_url=self.url, headers=bearer(self.token), timeout=20) as client:
-            number = sender * 1_000_000
+            number = self.first + sender * 10_000_000
             while not self._stopping.is_set():
                 kind = chance.choice(list(KINDS))
                 name, make = KINDS[kind]

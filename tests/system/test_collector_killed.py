@@ -95,7 +95,7 @@ def test_a_disk_that_fills_up_is_told_reading_goes_on_and_with_room_again_nothin
     with mounted(tmp_path / "small", "size=3m,nr_inodes=0") as small:
         zones = homed(small, tmp_path)
         with collecting(zones, tmp_path / "log") as collector, loading(collector) as load:
-            wait_for_answer(load, 507)
+            load.wait_for_answer(507)
             assert collector.is_up()
             remount(small, "size=64m")
             load.wait_for(500)
@@ -114,7 +114,7 @@ def test_a_landing_folder_that_is_read_only_for_a_while_is_told_and_nothing_is_l
                 while not remount(fickle, "ro", check=False):
                     time.sleep(0.002)
                 load.answers.pop(503, None)
-                wait_for_answer(load, 503)
+                load.wait_for_answer(503)
                 assert collector.is_up()
                 remount(fickle, "rw")
             load.wait_for(200)
@@ -145,14 +145,6 @@ def homed(landing: Path, home: Path) -> Zones:
     zones = open_zones(home / "home")
     lake.ensure_anchors(zones.lake)
     return zones
-
-
-def wait_for_answer(load: Load, status: int) -> None:
-    deadline = time.monotonic() + 60
-    while not load.answers.get(status):
-        assert time.monotonic() < deadline, f"never answered {status}: {load.answers} {load.wrong[:3]}"
-        time.sleep(0.01)
-    time.sleep(0.3)
 
 
 @contextmanager
