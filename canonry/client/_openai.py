@@ -34,7 +34,7 @@ def wrap_openai(client: Client, *, log: EventLog | None = None, content: bool = 
     Sync and async clients, `AzureOpenAI` among them; streams and `with_raw_response` as well, and copies made by
     `with_options`. `fields` are put into every inference; `event_fields` adds some for a while, `last_inference_id`
     says what to give feedback on. With `content=False` no messages are logged. Whatever goes wrong in logging is
-    logged, and never reaches the caller.
+    logged, and never reaches the caller. Raises TypeError for what is no client.
 
     A chat stream says how many tokens it took only when asked: `stream_options={"include_usage": True}`.
 
@@ -43,7 +43,9 @@ def wrap_openai(client: Client, *, log: EventLog | None = None, content: bool = 
     >>> type(client).__name__
     'OpenAI'
     """
-    request = client.request  # type: ignore[attr-defined]
+    request = getattr(client, "request", None)
+    if not callable(request) or not hasattr(client, "copy"):
+        raise TypeError(f"wrap_openai takes a client such as openai.OpenAI(), found {type(client).__name__}")
     original: Callable[..., Any] = vars(client).setdefault(_ORIGINAL, request)
     settings = Settings(log, content, {"provider": _provider(client), **fields})
     waits = inspect.iscoroutinefunction(original)

@@ -115,6 +115,7 @@ class FileSegment:
         self._descriptor = descriptor
         self._start = 0
         self._at_hand = (0, 0)
+        self._named = False
         self.events = self._count()
 
     @classmethod
@@ -192,8 +193,15 @@ class FileSegment:
                 self.size = self._start = 0
 
     def sync(self) -> None:
-        """Bring what was written to the disk. Raises OSError."""
+        """Bring what was written to the disk, and the file's name with it. Raises OSError."""
         os.fdatasync(self._descriptor)
+        if not self._named:
+            folder = os.open(self.path.parent, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+            self._named = True
 
     def leave(self) -> None:
         """Close the file, which frees its lock once no process has it open."""

@@ -12,7 +12,7 @@ import openai
 import pydantic
 import pytest
 
-from canonry.client import EventLog, current_call, event_fields, inference, last_inference_id, wrap_openai
+from canonry.client import EventLog, current_call, event_fields, last_inference_id, wrap_openai
 from canonry.client import _event_log as event_log_module
 from tests import openai_stand_in
 
@@ -440,6 +440,11 @@ def test_parsed_answers_keep_their_type(log: Kept) -> None:
     assert only(log)["output_messages"][0]["parts"][0]["content"] == '{"do": "press"}'
 
 
+def test_what_is_no_client_is_said_at_once(client: openai.OpenAI) -> None:
+    with pytest.raises(TypeError, match="found Chat"):
+        wrap_openai(client.chat)
+
+
 def test_pictures_are_left_out(log: Kept) -> None:
     client = answering(log, b"{}")
     picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 5000}}
@@ -454,4 +459,3 @@ def test_inference_and_the_wrapped_client_go_together(client: openai.OpenAI, log
         assert current_call() is call
         client.chat.completions.create(model="small", messages=ASKED)
     assert [event["operation"] for event in log.events] == ["chat", "pipeline"]
-    assert inference  # the module's own function is another door to the same

@@ -21,8 +21,9 @@ BEGIN = """
 import os, sys, time
 from canonry.client import EventLog, flush, log_inference, stats
 
-def say(*lines):
-    print(*lines, flush=True)
+def say(*words):
+    # In one piece, also where several processes speak at one time and Python does not buffer.
+    os.write(1, (" ".join(words) + "\\n").encode())
 """
 
 

@@ -68,6 +68,22 @@ def test_batches_come_back_in_order(on_disk: bool, folder: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
+def test_what_is_to_last_is_synced_with_its_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+
+    def note(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().suffix)
+
+    monkeypatch.setattr(os, "fsync", note)
+    monkeypatch.setattr(os, "fdatasync", note)
+    spool = Spool(folder, LIMIT)
+    spool.append(batch("a"))
+    assert synced == []
+    spool.append(batch("b"), durable=True)
+    spool.append(batch("c"), durable=True)
+    assert synced == [".spool", "", ".spool"]
+
+
 def test_what_is_left_is_adopted_before_what_is_new(folder: Path) -> None:
     left_by_the_dead(folder, "a", "b")
     left_by_the_dead(folder, "c")
