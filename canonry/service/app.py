@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse
 
 import canonry
 from canonry.service import openapi_in, routes_in, routes_out
@@ -59,8 +60,9 @@ def build(settings: Settings, zones: Zones | None = None) -> FastAPI:
     state.metrics.queue.set_function(lambda: state.intake.budget.held)
     app.router.routes.extend(routes_in.routes(state.gate, state.intake, settings, state.metrics))
     app.include_router(routes_out.router(state.zones.published))
-    for endpoint in (healthz, readyz, metrics):
+    for endpoint in (healthz, readyz):
         app.add_api_route(f"/{endpoint.__name__}", endpoint, methods=["GET"], tags=["state"])
+    app.add_api_route("/metrics", metrics, methods=["GET"], tags=["state"], response_class=PlainTextResponse)
     app.add_exception_handler(Problem, answer_problem)
     app.add_exception_handler(HTTPException, answer_http_error)
     app.add_exception_handler(RequestValidationError, answer_invalid_request)

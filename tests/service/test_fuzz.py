@@ -1,0 +1,133 @@
+"""Requests that no honest client sends: answered, logged without what they held, and kept inside the landing folder.
+
+FUZZ_SECONDS is how long (20). FUZZ_SEED tries other requests, or the same again:
+
+    FUZZ_SECONDS=600 .venv/bin/python -m pytest -s tests/service/test_fuzz.py
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+import yaml
+from hypothesis import HealthCheck, given, settings
+
+from canonry.landing import list_foreign
+from canonry.service import app, telemetry
+from canonry.service.keys import SCOPES
+from canonry.service.settings import Settings
+from canonry.storage import Zones
+from tests.collect.making import collect_all, rows
+from tests.service.fuzzing import MARKER, request, seeds, send
+from tests.service.serving import bearer, make_key, serving
+
+SECONDS = float(os.environ.get("FUZZ_SECONDS", "20"))
+SEED = int(os.environ.get("FUZZ_SEED", "0"))
+EXAMPLES = max(10, int(SECONDS))
+CANARY = "canary-4d1c9b"
+FAULTS_ALLOWED = (503, 507)
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """The file that the service logs to."""
+    path, made = tmp_path / "log.jsonl", telemetry.structlog_logger
+    with open(path, "wb", buffering=0) as file:
+        monkeypatch.setattr(telemetry, "structlog_logger", lambda _=None: made(file))
+        yield path
+
+
+@pytest.fixture
+def assets(tmp_path: Path) -> Path:
+    """Sources that keep, mask and drop."""
+    folder = tmp_path / "assets" / "sources"
+    folder.mkdir(parents=True)
+    for content in ("keep", "mask", "drop"):
+        source = {"description": "A source that is fuzzed.", "owner": "nobody", "type": "push"}
+        text = yaml.safe_dump({**source, "redaction": {"content": content}})
+        (folder / f"{content}.yaml").write_text(text)
+    return folder.parent
+
+
+def test_no_request_breaks_the_service_leaves_its_folder_or_is_told_in_the_log(zones: Zones, assets, log, capsys):
+    canaries = [zones_path(zones).parent / "canary.txt", zones_path(zones) / "canary", zones_path(zones) / "canary.txt"]
+    for canary in canaries:
+        canary.write_text(CANARY)
+    tokens = [make_key(zones, *SCOPES, source=name) for name in ("keep", "mask", "drop")]
+    built = app.build(Settings(assets=assets, requests_per_second=0), zones)
+    chance, good = random.Random(SEED), seeds()
+    statuses: Counter[int] = Counter()
+    with serving(built) as url:
+        port = int(url.rpartition(":")[2])
+        for path, kind, body in good:
+            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {tokens[0]}\r\nContent-Type: {kind}\r\n"
+            answer = send(port, f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
+            assert answer.status == 200 or (path, kind) == ("/v1/logs", "application/x-protobuf"), answer
+        before = tree(zones_path(zones).parent)
+        ends = time.monotonic() + SECONDS
+        while time.monotonic() < ends:
+            sent = request(chance, good, chance.choice(tokens))
+            answer = send(port, sent)
+            statuses[answer.status] += 1
+            assert answer.status < 500 or answer.status in FAULTS_ALLOWED, (SEED, sent, answer, tail(log))
+            assert CANARY.encode() not in answer.raw, (SEED, sent, answer)
+            assert b"Traceback" not in answer.raw and b"root:x:0" not in answer.raw, (SEED, sent, answer)
+        health = send(port, b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert health.status == 200
+    assert list(list_foreign(zones.landing)) == []
+    assert {path for path in tree(zones_path(zones).parent) - before if "/landing/" not in path} == set()
+    assert all(canary.read_text() == CANARY for canary in canaries)
+    said = log.read_bytes()
+    assert said.count(b"\n") > 50
+    assert MARKER.encode() not in said
+    assert not any(token.rpartition("_")[2].encode() in said for token in tokens)
+    collect_all(zones, today=dt.datetime.now(dt.UTC).date() + dt.timedelta(days=3))
+    assert rows(zones, "rejected")
+    assert {"keep", "mask", "drop"} == {row["source"] for row in rows(zones, "inferences")}
+    with capsys.disabled():
+        print(f"\n{statuses.total():,} requests: {dict(sorted(statuses.items()))}")
+
+
+def test_what_the_openapi_document_promises_is_what_is_answered(zones: Zones, assets):
+    token = make_key(zones, *SCOPES, source="mask")
+    built = app.build(Settings(assets=assets, requests_per_second=0), zones)
+    with serving(built) as url:
+        schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
+        operations = [found.ok() for found in schema.get_all_operations()]
+        assert {"/v1/inferences", "/v1/feedback", "/v1/traces"} <= {each.path for each in operations}
+        for operation in operations:
+
+            @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+            @given(operation.as_strategy())
+            def check(case: Any) -> None:
+                answer = case.call(headers=bearer(token))
+                assert answer.status_code < 500 or answer.status_code in FAULTS_ALLOWED, case.as_curl_command()
+                checks = schemathesis.checks.CHECKS
+                case.validate_response(answer, checks=[checks.get_one(name) for name in CONFORMING])
+
+            check()
+
+
+CONFORMING = ("not_a_server_error", "content_type_conformance", "response_schema_conformance")
+
+
+def zones_path(zones: Zones) -> Path:
+    return Path(zones.home)
+
+
+def tree(folder: Path) -> set[str]:
+    """Every path below, what the tests themselves write apart."""
+    return {str(path) for path in folder.rglob("*") if path.name != "log.jsonl"}
+
+
+def tail(log: Path) -> str:
+    return log.read_text(errors="replace")[-1500:]
