@@ -8,10 +8,9 @@ from typing import Any
 PARAMETERS = (
     *("temperature", "top_p", "max_tokens", "max_completion_tokens", "max_output_tokens", "n", "seed", "stop"),
     *("frequency_penalty", "presence_penalty", "reasoning_effort", "reasoning", "verbosity", "tool_choice"),
-    *("parallel_tool_calls", "logprobs", "top_logprobs", "service_tier", "truncation", "stream"),
-    *("dimensions", "encoding_format"),
+    *("parallel_tool_calls", "logprobs", "top_logprobs", "service_tier", "truncation", "dimensions"),
 )
-"""Request parameters that are kept; `user` and `metadata` are not, since they may name a person."""
+"""Request parameters that are kept: not how the answer is sent, nor `user` and `metadata`, which may name a person."""
 
 _ENDS = {"max_output_tokens": "length"}
 

@@ -15,8 +15,11 @@ import pytest
 from canonry.client import EventLog, current_call, event_fields, last_inference_id, wrap_openai
 from canonry.client import _event_log as event_log_module
 from tests import openai_stand_in
+from tests.service import making_calls
+from tests.service.test_real_exporters import COMPARED, native
 
 ASKED: list[Any] = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "How do I reset it?"}]
+USAGE: Any = {"include_usage": True}
 ANSWER = "You said: How do I reset it?"
 
 
@@ -286,6 +289,19 @@ def test_a_mistake_in_logging_never_reaches_the_caller(
     answer = client.chat.completions.create(model="small", messages=ASKED)
     assert answer.choices[0].message.content == ANSWER
     assert text_of(client.chat.completions.create(**STREAM)) == ANSWER
+
+
+def test_the_same_calls_give_the_same_fields_as_other_formats(log: Kept) -> None:
+    with openai_stand_in.serving() as url:
+        made = openai.OpenAI(base_url=url, api_key="x", max_retries=0)
+        client = wrap_openai(made, log=log, product=making_calls.PRODUCT, environment=making_calls.ENVIRONMENT)
+        client.chat.completions.create(**making_calls.CHAT)
+        list(client.chat.completions.create(**making_calls.STREAMED, stream=True, stream_options=USAGE))
+        client.embeddings.create(**making_calls.EMBEDDED)  # type: ignore[arg-type]
+        with pytest.raises(openai.RateLimitError):
+            client.chat.completions.create(**making_calls.LIMITED)
+    compared = [{field: event.get(field) for field in COMPARED} for event in log.events]
+    assert compared == [{field: event.get(field) for field in COMPARED} for event in native()]
 
 
 def answering(log: Kept, *bodies: bytes, kind: str = "application/json", fail: bool = False) -> openai.OpenAI:
