@@ -49,9 +49,10 @@ def release_index(
     *,
     name: str = "docs",
     dimension: int = DIMENSION,
+    promote: bool = True,
     **said: Any,
 ) -> Release:
-    """An index as the index stage releases it, promoted to production; its text encoder knows WORDS.
+    """An index as the index stage releases it, promoted to production unless told not to; its text encoder knows WORDS.
 
     `said` is what its metadata says of the encoder instead.
     """
@@ -77,7 +78,8 @@ def release_index(
         lineage={},
         now=NOW,
     )
-    release.promote(published, "indexes", name, found.version, reason="test", now=NOW, force=True)
+    if promote:
+        release.promote(published, "indexes", name, found.version, reason="test", now=NOW, force=True)
     return found
 
 
