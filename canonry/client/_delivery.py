@@ -14,17 +14,16 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from canonry.client._segment import Batch
+from canonry.client._segment import Batch, batch_of, batches_of
 from canonry.client._send import THREAD_NAME, Away, Destination, Refused, Taken
 from canonry.client._spool import Spool
 
 QUEUE_BYTES = 16 << 20
 """Bytes of events that may wait in memory before the oldest are dropped: a disk that hangs lets it come to that."""
 
-BATCH_BYTES = 1 << 20
 ADOPT_SECONDS = 30.0
 FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 60.0
@@ -166,7 +165,7 @@ class Delivery:
             self._moved.notify_all()
         while lines := self._take():
             try:
-                for batch in _batches(lines, self._batch):
+                for batch in batches_of(lines, self._batch):
                     self._spool.append(batch, durable=self._away)
             except Exception as error:
                 self._overflowed += len(lines)
@@ -244,7 +243,7 @@ class Delivery:
             if error.too_large and batch.events > 1:
                 lines = gzip.decompress(batch.body).split(b"\n")
                 middle = len(lines) // 2
-                halves = [self._deliver(_batch(batch.kind, half)) for half in (lines[:middle], lines[middle:])]
+                halves = [self._deliver(batch_of(batch.kind, half)) for half in (lines[:middle], lines[middle:])]
                 reason = next((half.reason for half in halves if half.rejected), "")
                 return Taken(sum(half.accepted for half in halves), sum(half.rejected for half in halves), reason)
             if self._spool is not None:
@@ -288,25 +287,6 @@ class Delivery:
             self._warned.add(about)
             with contextlib.suppress(Exception):
                 logger.warning(message, *values)
-
-
-def _batches(lines: list[tuple[str, bytes]], most: int) -> Iterator[Batch]:
-    """Batches of one kind each, of at most `most` events and about BATCH_BYTES, in order."""
-    part: list[bytes] = []
-    kind, size = "", 0
-    for each, line in lines:
-        if part and (each != kind or len(part) >= most or size + len(line) > BATCH_BYTES):
-            yield _batch(kind, part)
-            part, size = [], 0
-        kind = each
-        part.append(line)
-        size += len(line)
-    if part:
-        yield _batch(kind, part)
-
-
-def _batch(kind: str, lines: list[bytes]) -> Batch:
-    return Batch(kind, len(lines), gzip.compress(b"\n".join(lines), compresslevel=1, mtime=0))
 
 
 def _suppress_tracing() -> None:

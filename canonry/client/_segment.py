@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import gzip
 import os
 import struct
 import zlib
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +18,7 @@ from canonry.client._identifier import new_id
 
 SUFFIX = ".spool"
 KINDS = ("inferences", "feedback")
+BATCH_BYTES = 1 << 20
 
 _MAGIC = b"CNS1"
 _HEAD = struct.Struct(">4sBIII")
@@ -35,6 +38,26 @@ class Batch:
         """The batch as it lies in a file: magic, kind, events, bytes, checksum of the body, of the head; the body."""
         head = _HEAD.pack(_MAGIC, KINDS.index(self.kind), self.events, len(self.body), zlib.crc32(self.body))
         return head + _CHECK.pack(zlib.crc32(head)) + self.body
+
+
+def batches_of(lines: list[tuple[str, bytes]], most: int) -> Iterator[Batch]:
+    """Batches of one kind each, of at most `most` events and about BATCH_BYTES, in order."""
+    part: list[bytes] = []
+    kind, size = "", 0
+    for each, line in lines:
+        if part and (each != kind or len(part) >= most or size + len(line) > BATCH_BYTES):
+            yield batch_of(kind, part)
+            part, size = [], 0
+        kind = each
+        part.append(line)
+        size += len(line)
+    if part:
+        yield batch_of(kind, part)
+
+
+def batch_of(kind: str, lines: list[bytes]) -> Batch:
+    """Lines of JSON as one batch."""
+    return Batch(kind, len(lines), gzip.compress(b"\n".join(lines), compresslevel=1, mtime=0))
 
 
 class Segment(Protocol):
