@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import re
 import secrets
 import sys
 import time
 import traceback
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 import orjson
@@ -23,6 +25,9 @@ from canonry.service.problems import Problem
 
 _ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _KEY = re.compile(r"cnr_[^/]*")
+_PROCESS, _NUMBERS = secrets.token_hex(6).encode(), itertools.count()
+"""Ids of requests: of this process, and in order."""
+
 _MAX_PATH = 200
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 _HEADERS = (
@@ -150,10 +155,25 @@ class Telemetry:
         )
 
 
+class _Forgiving:
+    """A file whose failures cost its lines only: a log on a full disk fails no request."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def write(self, line: bytes) -> None:
+        with suppress(OSError):
+            self._file.write(line)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._file.flush()
+
+
 def structlog_logger(file: BinaryIO | None = None) -> Any:
     """A logger that writes a line of JSON an event to standard error."""
     return structlog.wrap_logger(
-        structlog.BytesLogger(file or sys.stderr.buffer),
+        structlog.BytesLogger(_Forgiving(file or sys.stderr.buffer)),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         processors=[
             structlog.processors.add_log_level,
@@ -203,7 +223,7 @@ def _request_id(scope: Scope) -> bytes:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _ID.fullmatch(value):
             return bytes(value)
-    return secrets.token_hex(8).encode()
+    return b"%b-%x" % (_PROCESS, next(_NUMBERS))
 
 
 def _path(path: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from canonry.service import telemetry
 from canonry.storage import Zones
 from tests.forgetful import ForgetfulFiles, FullDisk
 from tests.service.serving import FULL, READ_ONLY, FailingFiles, build, make_key, on, serving
@@ -138,3 +139,10 @@ def test_a_disk_that_takes_nothing_for_a_while_takes_it_all_afterwards(zones: Zo
         load.wait_for(20)
     assert not load.wrong and set(load.answers) <= {200, status}
     assert check_lake(zones, load) >= load.total
+
+
+def test_a_log_that_cannot_be_written_fails_nobody():
+    with open("/dev/full", "wb", buffering=0) as full:
+        telemetry.structlog_logger(full).info("request", status=200)
+        with pytest.raises(OSError, match="No space left"):
+            full.write(b"x")

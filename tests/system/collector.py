@@ -166,6 +166,8 @@ class Load:
     def _acknowledged(self, client: httpx.Client, kind: str, batch: list[dict[str, Any]]) -> bool:
         try:
             answer = client.post(f"/v1/{kind}", json=batch)
+        except httpx.ConnectError:
+            return False
         except httpx.TransportError:
             with self._lock:
                 self.broken += 1
