@@ -44,7 +44,11 @@ class ServiceStorage:
 
     def head(self, path: str) -> Entry | None:
         try:
-            answer = self._checked(self._ask("HEAD", path, {}), path)
+            answer = self._ask("HEAD", path, {})
+            if answer.is_error and answer.status_code != 404:
+                # An answer to HEAD has no room for the reason.
+                answer = self._ask("GET", path, {"Range": "bytes=0-0"})
+            self._checked(answer, path)
         except NotFound:
             return None
         return Entry(path, int(answer.headers.get("content-length", 0)), answer.headers.get("etag", ""))
@@ -104,7 +108,8 @@ class ServiceStorage:
                         answer.read()
                     self._checked(answer, path)
                     with open(target, "ab" if answer.status_code == 206 else "wb") as file:
-                        for part in answer.iter_bytes(1 << 20):
+                        # As they come: what is gathered first is lost where the connection breaks.
+                        for part in answer.iter_bytes():
                             file.write(part)
                 return
             except httpx.TransportError as error:
