@@ -144,8 +144,8 @@ class ServiceStorage:
             import httpx
 
             headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
-            timeout = httpx.Timeout(10, read=30)
-            transport = httpx.HTTPTransport(retries=2)
+            timeout = httpx.Timeout(30, connect=3)
+            transport = httpx.HTTPTransport(retries=1)
             self._clients[process] = httpx.Client(
                 base_url=self.url, headers=headers, timeout=timeout, transport=transport
             )

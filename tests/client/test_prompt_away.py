@@ -1,0 +1,126 @@
+"""A prompt that was read once is there while the platform is away, and says that it is old."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from canonry import client, release
+from canonry.client import Damaged, NotReleased, _prompt_cache
+from canonry.client._service import ServiceAway
+from canonry.service import keys
+from canonry.storage import StorageError, Zones, open_zones
+from tests.released import NOW, release_all
+from tests.service.serving import build, serving
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CANONRY_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(_prompt_cache, "_FRESH", {})
+    monkeypatch.setattr(_prompt_cache, "_WARNED", set())
+    return tmp_path / "cache"
+
+
+def publish(zones: Zones, template: str, minute: int = 1) -> None:
+    payload = {"template": template, "variables": [], "since": "2026-11-02", "change": "Another."}
+    found = release.publish(
+        zones.published, "prompts", "answer", {"prompt.json": json.dumps(payload).encode()},
+        metadata={}, lineage={}, now=NOW,
+    )  # fmt: skip
+    moved = NOW + dt.timedelta(minutes=minute)
+    release.promote(zones.published, "prompts", "answer", found.version, reason="next", now=moved)
+
+
+def test_the_last_one_read_is_given_while_the_service_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    zones = release_all(open_zones(tmp_path / "home"))
+    token = keys.create(zones.journal, team="t", source="docs-assistant", scopes=["read:prompts"], now=NOW)[1]
+    monkeypatch.setenv("CANONRY_API_KEY", token)
+    with serving(build(zones)) as url:
+        first = client.get_prompt("answer", home=url, fresh_for=0)
+        assert not first.stale
+    with caplog.at_level(logging.WARNING, "canonry.client"):
+        for _ in range(3):
+            away = client.get_prompt("answer", home=url, fresh_for=0)
+            assert away == first and away.stale
+            assert away.render(question="q", passages="p") == "Q: q\n{x} p"
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == ["prompt answer"]
+    with pytest.raises(ServiceAway):
+        client.get_prompt("other", home=url)
+    with pytest.raises(ServiceAway):
+        client.get_prompt("answer", channel="canary", home=url)
+    # Another process has nothing in memory, and the same folder.
+    monkeypatch.setattr(_prompt_cache, "_FRESH", {})
+    assert client.get_prompt("answer", home=url).stale
+
+
+def test_it_is_read_again_when_it_is_no_longer_fresh(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    zones = release_all(open_zones(f"{bucket}/home"))
+    now = [100.0]
+    monkeypatch.setattr(_prompt_cache.time, "monotonic", lambda: now[0])
+    before = client.get_prompt("answer", home=zones.home, fresh_for=30)
+    publish(zones, "New.")
+    now[0] += 29
+    assert client.get_prompt("answer", home=zones.home, fresh_for=30) == before
+    now[0] += 2
+    assert client.get_prompt("answer", home=zones.home, fresh_for=30).template == "New."
+
+
+def test_an_object_store_that_is_away(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    zones = release_all(open_zones(f"{bucket}/home"))
+    first = client.get_prompt("answer", home=zones.home, fresh_for=0)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+
+    def away(*_: object) -> None:
+        raise StorageError("the store does not answer")
+
+    monkeypatch.setattr(type(zones.published), "head", away)
+    found = client.get_prompt("answer", home=zones.home, fresh_for=0)
+    assert (found, found.stale) == (first, True)
+
+
+def test_a_folder_that_is_not_mounted_is_away_and_one_without_the_prompt_is_not(tmp_path: Path) -> None:
+    zones = release_all(open_zones(tmp_path / "home"))
+    first = client.get_prompt("answer", home=zones.home)
+    (tmp_path / "home").rename(tmp_path / "unmounted")
+    assert client.get_prompt("answer", home=zones.home).stale
+    (tmp_path / "home" / "published").mkdir(parents=True)
+    with pytest.raises(NotReleased):
+        client.get_prompt("answer", home=zones.home)
+    (tmp_path / "home" / "published").rmdir()
+    (tmp_path / "home").rmdir()
+    (tmp_path / "unmounted").rename(tmp_path / "home")
+    again = client.get_prompt("answer", home=zones.home)
+    assert (again, again.stale) == (first, False)
+
+
+def test_damage_is_no_absence(tmp_path: Path) -> None:
+    zones = release_all(open_zones(tmp_path / "home"))
+    version = client.get_prompt("answer", home=zones.home).version
+    path = f"prompts/answer/releases/{version}/prompt.json"
+    zones.published.put(path, zones.published.read(path)[:-1] + b"?")
+    with pytest.raises(Damaged):
+        client.get_prompt("answer", home=zones.home)
+
+
+@pytest.mark.parametrize("spoil", [b"", b"[]", b"{}", b'{"version": "x", "sha256": "0", "document": "{}"}', b"\xff"])
+def test_a_spoiled_copy_is_not_used(tmp_path: Path, own_cache: Path, spoil: bytes) -> None:
+    zones = release_all(open_zones(tmp_path / "home"))
+    client.get_prompt("answer", home=zones.home)
+    [kept] = own_cache.glob("prompts/*.json")
+    kept.write_bytes(spoil)
+    (tmp_path / "home").rename(tmp_path / "unmounted")
+    with pytest.raises(StorageError, match="is not there"):
+        client.get_prompt("answer", home=zones.home)
+
+
+def test_a_cache_that_cannot_be_written_is_no_reason_to_refuse(tmp_path: Path, own_cache: Path) -> None:
+    zones = release_all(open_zones(tmp_path / "home"))
+    own_cache.write_text("a file where the folder should be")
+    assert client.get_prompt("answer", home=zones.home).name == "answer"
