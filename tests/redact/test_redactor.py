@@ -135,6 +135,24 @@ def test_drop_stores_no_contents_and_nothing_that_could_be_some():
     assert redactor("drop")(FEEDBACK, thumb) == {"feedback_id": "f-1", "signal": "thumb", "value": 1}
 
 
+def test_what_a_step_was_asked_and_gave_back_is_contents():
+    said = f"where is {PLANTED}"
+    step = {
+        "step_id": "s-1",
+        "name": "search",
+        "query": said,
+        "result": {"user_id": "zelda-7", "rows": [said]},
+        "retrieved": [{"chunk_id": "manual-1", "score": 0.5, "text": said}],
+    }
+    assert redactor("keep")(STEP, step) is step
+    assert redactor()(STEP, step) == json.loads(json.dumps(step).replace(PLANTED, "[email]"))
+    assert redactor("drop")(STEP, step) == {
+        "step_id": "s-1",
+        "name": "search",
+        "retrieved": [{"chunk_id": "manual-1", "score": 0.5}],
+    }
+
+
 def test_what_a_reviewer_chose_is_no_contents():
     label = {"annotation_id": "a-1", "result": {"groundedness": "not grounded", "note": PLANTED}}
     expected = {"groundedness": "not grounded", "note": "[email]"}
