@@ -10,7 +10,7 @@ import sys
 import time
 import traceback
 from contextlib import suppress
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import orjson
 import structlog
@@ -173,7 +173,7 @@ class _Forgiving:
 def structlog_logger(file: BinaryIO | None = None) -> Any:
     """A logger that writes a line of JSON an event to standard error."""
     return structlog.wrap_logger(
-        structlog.BytesLogger(_Forgiving(file or sys.stderr.buffer)),
+        structlog.BytesLogger(cast(BinaryIO, _Forgiving(file or sys.stderr.buffer))),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         processors=[
             structlog.processors.add_log_level,
