@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from canonry.events import ANNOTATION, ENVELOPE, EVENT_TYPES, EventType, Field, FieldType
+from canonry.events import ANNOTATION, ENVELOPE, EVENT_TYPES, INFERENCE, EventType, Field, FieldType
 from canonry.storage import NotFound, Storage
 
 MANIFEST = "manifest.json"
@@ -53,6 +53,8 @@ def _contents(event: EventType) -> pa.Schema:
 
 SCHEMAS: dict[str, pa.Schema] = {
     **{name: _schema((*event.fields, *ENVELOPE)) for name, event in EVENT_TYPES.items()},
+    # Other ids under which the same call was logged, in the order in which they were received.
+    "inferences": _schema((*INFERENCE.fields, *ENVELOPE)).append(pa.field("other_ids", pa.list_(pa.string()))),
     **{contents: _contents(EVENT_TYPES[kind]) for kind, contents in CONTENTS.items()},
     "labels": _schema((*ANNOTATION.fields, *_DRAWN)),
     "charges": pa.schema(

@@ -168,6 +168,7 @@ def _collect(context: dg.AssetExecutionContext, platform: Platform, kind: str) -
     return {
         "dagster/row_count": sum(report.rows for report in reports.values()),
         "identical_copies": sum(report.duplicates for report in reports.values()),
+        "reconciled": sum(report.reconciled for report in reports.values()),
         "rejected": sum(report.rejected for report in reports.values()),
         "days_changed": sum(report.changed for report in reports.values()),
         "preview": preview(table),

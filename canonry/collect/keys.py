@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import duckdb
 import pyarrow as pa
@@ -28,9 +29,22 @@ SCHEMA = pa.schema(
         ("received_at", lakes.TIME),
         ("digest", pa.string()),
         ("started_at", lakes.TIME),
+        ("ended_at", lakes.TIME),
+        ("response_id", pa.string()),
+        ("response_hash", pa.uint64()),
+        ("source", pa.string()),
+        ("logged_by", pa.string()),
+        ("cache_hit", pa.bool_()),
+        ("segment", pa.string()),
+        ("counts", pa.bool_()),
+        ("call_day", pa.date32()),
     ]
 )
-"""Columns of a keys file. `id_hash` is the lower half of the id's MD5: the same in every engine and version."""
+"""Columns of a keys file. `id_hash` is the lower half of the id's MD5: the same in every engine and version.
+
+`counts` is whether this day's copy of the id is the one that counts. From `response_id` on, what tells of two ids
+whether they are one call; `call_day` is the day of that call's row where it is another day.
+"""
 
 _DAY = re.compile(r"day=(\d{4}-\d\d-\d\d)")
 _FILES_AT_ONCE = 64
@@ -48,11 +62,25 @@ def key_path(kind: str, day: dt.date, part: str) -> str:
 
 def create_keys(connection: duckdb.DuckDBPyConnection, event_type: EventType) -> None:
     """Create table `keys` of every valid id in `events`, before another day's copies are weighed."""
-    trace = "trace_id" if "trace_id" in event_type.field_names else "NULL::VARCHAR"
-    key = event_type.id_field
+    key, began = event_type.id_field, event_type.time_field
+    seen = {
+        "trace_id": "trace_id" if "trace_id" in event_type.field_names else "NULL::VARCHAR",
+        "ended_at": "NULL::TIMESTAMP",
+        "response_id": "NULL::VARCHAR",
+        "response_hash": "NULL::UBIGINT",
+        "logged_by": "NULL::VARCHAR",
+        "cache_hit": "NULL::BOOLEAN",
+    }
+    if event_type is INFERENCE:
+        seen["ended_at"] = f"{began} + to_microseconds(TRY_CAST(round(least(latency_ms, 1e12) * 1000) AS BIGINT))"
+        seen["response_id"] = "nullif(provider_response_id, '')"
+        seen["response_hash"] = "md5_number_lower(nullif(provider_response_id, ''))"
+        seen |= {"logged_by": "logged_by", "cache_hit": "cache_hit"}
+    columns = ", ".join(f"{expression} AS {name}" for name, expression in seen.items())
     connection.execute(
-        f"CREATE TABLE keys AS SELECT {key} AS id, md5_number_lower({key}) AS id_hash, {trace} AS trace_id, "
-        f"received_at, digest, {event_type.time_field} AS started_at FROM events"
+        f"CREATE TABLE keys AS SELECT {key} AS id, md5_number_lower({key}) AS id_hash, received_at, digest, "
+        f"{began} AS started_at, {columns}, source, segment, true AS counts, NULL::DATE AS call_day "
+        "FROM events JOIN names USING (filename)"
     )
 
 
@@ -84,20 +112,55 @@ def create_rivals(connection: duckdb.DuckDBPyConnection, lake: Storage, kind: st
         )
 
 
+def create_seen(
+    connection: duckdb.DuckDBPyConnection,
+    lake: Storage,
+    day: dt.date,
+    parts: Iterable[str],
+    hashes: Iterable[int],
+    start: dt.datetime,
+    end: dt.datetime,
+) -> None:
+    """Create table `seen`: rows of a day's keys that count, of responses of these hashes, begun in an interval.
+
+    Columns are those of SCHEMA. `parts` are the day's, as its manifest names them.
+    """
+    empty = SCHEMA.empty_table()
+    connection.register("no_keys", empty)
+    connection.execute("CREATE OR REPLACE TABLE seen AS SELECT * FROM no_keys")
+    connection.unregister("no_keys")
+    sought = list(hashes)
+    for part in parts if sought else ():
+        with lake.local_copy(key_path(INFERENCE.name, day, part)) as file, _all_columns() as columns:
+            connection.execute(
+                "INSERT INTO seen BY NAME SELECT * FROM read_parquet(?, union_by_name = true) "
+                "WHERE counts AND started_at BETWEEN ? AND ? AND response_hash IN (SELECT unnest(?::UBIGINT[]))",
+                [[columns, str(file)], start, end, sought],
+            )
+
+
 def days_of_inferences(connection: duckdb.DuckDBPyConnection, lake: Storage, ids: str) -> list[dt.date]:
-    """Days of the calls that rows of the query `ids` (columns inference_id, trace_id) are about."""
+    """Days of the calls that rows of the query `ids` (columns inference_id, trace_id) are about.
+
+    A call is found by any id under which it was logged, and by the provider's id of its response.
+    """
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE sought AS SELECT DISTINCT md5_number_lower(inference_id) AS id_hash, "
         f"CASE WHEN inference_id IS NULL THEN trace_id END AS trace_id FROM ({ids})"
     )
     conditions = {
-        "id_hash IS NOT NULL": "id_hash IN (SELECT id_hash FROM sought WHERE id_hash IS NOT NULL)",
+        "id_hash IS NOT NULL": "id_hash IN (SELECT id_hash FROM sought WHERE id_hash IS NOT NULL) "
+        "OR response_hash IN (SELECT id_hash FROM sought WHERE id_hash IS NOT NULL)",
         "trace_id IS NOT NULL": "trace_id IN (SELECT trace_id FROM sought WHERE trace_id IS NOT NULL)",
     }
     found: set[dt.date] = set()
     for any_sought, condition in conditions.items():
         if connection.execute(f"SELECT 1 FROM sought WHERE {any_sought} LIMIT 1").fetchone():
-            found.update(day for day, _ in _files_that_hold(connection, lake, INFERENCE.name, condition))
+            for day, file in _files_that_hold(connection, lake, INFERENCE.name, condition):
+                days = "SELECT DISTINCT coalesce(call_day, ?) FROM read_parquet(?, union_by_name = true)"
+                with _all_columns() as empty:
+                    others = connection.execute(f"{days} WHERE {condition}", [day, [empty, file]]).fetchall()
+                found.update(other for (other,) in others)
     return sorted(found)
 
 
@@ -117,7 +180,17 @@ def _files_that_hold(
         with ExitStack() as stack:
             days = {str(stack.enter_context(lake.local_copy(path))): day for day, path in batch}
             found = connection.execute(
-                f"SELECT DISTINCT filename FROM read_parquet(?, filename = true) WHERE {condition} ORDER BY 1",
-                [list(days)],
+                "SELECT DISTINCT filename FROM read_parquet(?, filename = true, union_by_name = true) "
+                f"WHERE {condition} ORDER BY 1",
+                [[stack.enter_context(_all_columns()), *days]],
             ).fetchall()
             yield from ((days[file], file) for (file,) in found)
+
+
+@contextmanager
+def _all_columns() -> Iterator[str]:
+    """An empty keys file: read with those of an earlier version, it gives them the columns that they lack."""
+    with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
+        file.write(lakes.parquet_bytes(SCHEMA.empty_table()))
+        file.flush()
+        yield file.name

@@ -24,9 +24,10 @@ import duckdb
 from canonry import lake as lakes
 from canonry.collect import copies, keys, news
 from canonry.collect.parts import Output, write_narrow, write_sorted
+from canonry.collect.reconcile import Reconciled, known_nearby, reconcile
 from canonry.collect.rejected import DAMAGED, TORN, PiecesOfSegment, sweep_rejected, write_rejected
 from canonry.collect.validate import CollectError, Read, engine, load_events
-from canonry.events import EVENT_TYPES, FEEDBACK, EventType
+from canonry.events import EVENT_TYPES, FEEDBACK, INFERENCE, EventType
 from canonry.landing import Segment, segments_of
 from canonry.storage import Storage, Zones
 
@@ -36,7 +37,10 @@ CODE_VERSION = 2
 
 @dataclass(frozen=True)
 class DayReport:
-    """What collecting a day came to: rows in the partition, identical copies, rejected rows, days told to restate."""
+    """What collecting a day came to: rows in the partition, identical copies, rejected rows, days told to restate.
+
+    `reconciled` counts sightings of calls that were seen before, by something else: they are no rows of their own.
+    """
 
     kind: str
     day: dt.date
@@ -44,6 +48,7 @@ class DayReport:
     duplicates: int
     rejected: int
     changed: bool
+    reconciled: int = 0
     restated: tuple[dt.date, ...] = field(default=())
 
 
@@ -94,8 +99,11 @@ def _make(
             if known is None:
                 return None
             duplicates += known
+            if event_type is INFERENCE and known_nearby(connection, zones, day, before["parts"]):
+                return None
         more, restated = copies.set_aside_rivals(connection, zones.lake, event_type, day)
         duplicates += more
+        seen = reconcile(connection, zones, day) if event_type is INFERENCE else Reconciled(0, {}, ())
         part = _part_name(read.consumed, adds=before is not None)
         rejected = write_rejected(connection, zones, kind, day, part, _pieces(read, over))
         digests = _write_part(connection, zones.lake, event_type, day, part)
@@ -106,7 +114,10 @@ def _make(
     _tell_tables(zones.lake, concerned, f"{kind} of {day}")
     for other in restated:
         news.tell(zones.lake, kind, other, f"{day} has an earlier copy of an id")
-    old = before or {"parts": [], "duplicates": 0, "rejected": 0, "rows": 0, "files": {}}
+    for other in seen.restated:
+        news.tell(zones.lake, kind, other, f"{day} saw calls that {other} saw, too")
+    restated = tuple(sorted({*restated, *seen.restated}))
+    old = before or {"parts": [], "duplicates": 0, "rejected": 0, "reconciled": 0, "rows": 0, "files": {}}
     parts = sorted({*old["parts"], part})
     if contents := lakes.CONTENTS.get(kind):
         texts = (lakes.manifest(zones.lake, contents, day) or {"files": {}}) if before else {"files": {}}
@@ -116,11 +127,13 @@ def _make(
         lakes.put_manifest(zones.lake, contents, day, {"code": CODE_VERSION, "files": files})
     sizes = {segment.path: segment.size for segment in segments}
     manifest: dict[str, Any] = {
+        "beside": {**old.get("beside", {}), **seen.beside},
         "code": CODE_VERSION,
         "compacted": over,
         "duplicates": duplicates + old["duplicates"],
         "files": {**old["files"], f"{part}.parquet": digests[kind]},
         "parts": parts,
+        "reconciled": seen.sightings + old["reconciled"],
         "rejected": rejected + old["rejected"],
         "rows": rows + old["rows"],
         "segments": {path: [end, sizes.get(path, end)] for path, end in sorted(read.consumed.items())},
@@ -228,4 +241,5 @@ def _report(
     restated: tuple[dt.date, ...] = (),
 ) -> DayReport:
     counts = manifest["rows"], manifest["duplicates"], manifest["rejected"]
-    return DayReport(event_type.name, day, *counts, changed=changed, restated=restated)
+    reconciled = manifest["reconciled"]
+    return DayReport(event_type.name, day, *counts, changed=changed, reconciled=reconciled, restated=restated)

@@ -89,6 +89,19 @@ def load_events(
     return read
 
 
+def load_lines(
+    connection: duckdb.DuckDBPyConnection, event_type: EventType, day: dt.date, lines: Iterable[bytes], table: str
+) -> None:
+    """Create a table like `events` from lines of a day as they lie in landing."""
+    with tempfile.NamedTemporaryFile(suffix=".jsonl") as file:
+        file.write(b"".join(line + b"\n" for line in lines))
+        file.flush()
+        connection.execute(
+            f"CREATE TABLE {table} AS {_select(event_type, day)}",
+            {"files": [file.name], "columns": _columns(event_type)},
+        )
+
+
 def raw_lines(landing: Storage, wanted: set[tuple[str, str]]) -> dict[tuple[str, str], bytes]:
     """Lines as they lie in landing, by segment and digest: a second pass, paid only where rows were rejected."""
     lines: dict[tuple[str, str], bytes] = {}
@@ -104,26 +117,41 @@ def raw_lines(landing: Storage, wanted: set[tuple[str, str]]) -> dict[tuple[str,
 
 
 def _create(connection: duckdb.DuckDBPyConnection, event_type: EventType, day: dt.date, files: dict[str, str]) -> None:
+    connection.execute("CREATE TABLE names (filename VARCHAR, segment VARCHAR)")
+    if files:
+        connection.executemany("INSERT INTO names VALUES (?, ?)", list(files.items()))
+        connection.execute(
+            f"CREATE TABLE events AS {_select(event_type, day)}",
+            {"files": list(files), "columns": _columns(event_type)},
+        )
+    else:
+        fields = (*event_type.all_fields, *ENVELOPE)
+        declared = ", ".join(f'"{field.name}" {_SQL_TYPES[field.type]}' for field in fields)
+        connection.execute(f"CREATE TABLE events ({declared}, reason VARCHAR, filename VARCHAR)")
+
+
+def _columns(event_type: EventType) -> dict[str, str]:
+    """Columns of a line of landing, as they are first read; the header of a batch has one of its own."""
     fields = (*event_type.all_fields, *ENVELOPE)
-    columns = {field.name: "JSON" if field.type in ("json", "retrieved") else "VARCHAR" for field in fields}
+    return {field.name: "JSON" if field.type in ("json", "retrieved") else "VARCHAR" for field in fields} | {
+        "batch": "JSON"
+    }
+
+
+def _select(event_type: EventType, day: dt.date) -> str:
+    """SQL that reads lines of `$files` as typed rows, each with the reason it is wrong."""
+    fields = (*event_type.all_fields, *ENVELOPE)
     typed = ", ".join(f'{_cast(field)} AS "{field.name}"' for field in fields)
     reasons = [reason for field in fields for reason in _reasons(field)]
     reasons.append(
         f"CASE WHEN TRY_CAST({event_type.time_field} AS DATE) <> DATE '{day}' "
         f"THEN '{event_type.time_field}: ' || {event_type.time_field} || ' is not on {day}, its segment''s day' END"
     )
-    connection.execute("CREATE TABLE names (filename VARCHAR, segment VARCHAR)")
-    if files:
-        connection.executemany("INSERT INTO names VALUES (?, ?)", list(files.items()))
-        connection.execute(
-            f"CREATE TABLE events AS SELECT {typed}, coalesce({', '.join(reasons)}) AS reason, raw.filename FROM "
-            "read_json($files, format = 'newline_delimited', columns = $columns, filename = true) AS raw "
-            "WHERE raw.batch IS NULL",
-            {"files": list(files), "columns": {**columns, "batch": "JSON"}},
-        )
-    else:
-        declared = ", ".join(f'"{field.name}" {_SQL_TYPES[field.type]}' for field in fields)
-        connection.execute(f"CREATE TABLE events ({declared}, reason VARCHAR, filename VARCHAR)")
+    return (
+        f"SELECT {typed}, coalesce({', '.join(reasons)}) AS reason, raw.filename FROM "
+        "read_json($files, format = 'newline_delimited', columns = $columns, filename = true) AS raw "
+        "WHERE raw.batch IS NULL"
+    )
 
 
 def _cast(field: Field) -> str:

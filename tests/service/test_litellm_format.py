@@ -74,7 +74,6 @@ def test_a_call():
     assert only(payload()) == {
         "inference_id": "call-1",
         "provider_response_id": "chatcmpl-1",
-        "trace_id": "ef742e73-d961-4410-a7a7-4329bd122b00",
         "started_at": "2026-03-10T12:00:00.250000Z",
         "latency_ms": 500.0,
         "product": "docs-site",

@@ -112,7 +112,7 @@ def _inference(payload: Any) -> dict[str, Any]:
     event = {
         "inference_id": identifier,
         "provider_response_id": text(response.get("id")),
-        "trace_id": _trace(metadata) or text(payload.get("trace_id")),
+        "trace_id": _trace(metadata),
         "session_id": text(payload.get("session_id")),
         "started_at": (_EPOCH + dt.timedelta(seconds=started)).isoformat(timespec="microseconds") + "Z",
         "latency_ms": round((ended - started) * 1000, 3) if ended is not None and ended >= started else None,
