@@ -85,6 +85,9 @@ class ServiceStorage:
     def put_file(self, path: str, source: Path) -> None:
         self._refuse()
 
+    def copy(self, source: str, path: str) -> None:
+        self._refuse()
+
     def append(self, path: str, data: bytes) -> None:
         self._refuse()
 

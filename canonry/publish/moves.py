@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from canonry import release
-from canonry.release import PRODUCTION, Move, Release, Withdrawn
+from canonry.release import PRODUCTION, Move, Release, ReleaseError, Withdrawn
 from canonry.storage import Zones
 
 
@@ -40,8 +40,17 @@ def release_and_promote(
     A payload that was rolled back from is not an error here: a schedule goes on, and the channel stays where a person
     put it. Raises ReleaseError.
     """
-    released = release.publish(zones.published, kind, name, files, metadata=metadata, lineage=lineage, now=now)
     before = journal_last_move(zones, kind, name, channel)
+    released = release.publish(
+        zones.published,
+        kind,
+        name,
+        files,
+        metadata=metadata,
+        lineage=lineage,
+        now=now,
+        like=_released(zones, before) if before else None,
+    )
     try:
         move = release.promote(zones.published, kind, name, released.version, channel=channel, reason=reason, now=now)
     except Withdrawn:
@@ -81,6 +90,13 @@ def journalled_moves(zones: Zones, kind: str, name: str) -> list[Move]:
     """Every move of a name's channels, the oldest first. Raises ReleaseError naming an entry that is none."""
     entries = zones.journal.list(f"releases/{kind}/{name}")
     return [Move.parse(zones.journal.read(entry.path), f"{zones.journal.url}/{entry.path}") for entry in entries]
+
+
+def _released(zones: Zones, move: Move) -> Release | None:
+    try:
+        return release.resolve(zones.published, move.kind, move.name, move.version)
+    except ReleaseError:
+        return None
 
 
 def _journal(zones: Zones, move: Move) -> None:

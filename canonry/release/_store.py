@@ -70,11 +70,13 @@ def publish(
     metadata: Mapping[str, Any],
     lineage: Mapping[str, Any],
     now: dt.datetime,
+    like: Release | None = None,
 ) -> Release:
     """Write a payload as a release; no channel moves. The release that was there first stays as it is.
 
     Publishing a payload again gives the same version, keeps the first manifest, and replaces files that were damaged
-    since. A crash at any point leaves nothing that a reader could find.
+    since. Files that are also, and soundly, in the release `like` are copied within the storage: an encoder that every
+    version carries takes its space once. A crash at any point leaves nothing that a reader could find.
     """
     _check_paths(kind, name, files)
     digests = {path: File.of(content) for path, content in sorted(files.items())}
@@ -87,7 +89,9 @@ def publish(
     missing = [path for path in files if digests[path].problem(_stored(published, f"{folder}/{path}"))]
     for path in missing:
         content = files[path]
-        if isinstance(content, bytes):
+        if like and like.manifest.files.get(path) == digests[path] == _stored(published, f"{like.folder}/{path}"):
+            published.copy(f"{like.folder}/{path}", f"{folder}/{path}")
+        elif isinstance(content, bytes):
             published.put(f"{folder}/{path}", content)
         else:
             published.put_file(f"{folder}/{path}", content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -153,6 +154,21 @@ class LocalStorage:
         with self._beside(path) as (temporary, target):
             self._files.copy(source, temporary)
             self._files.sync(temporary)
+            self._files.rename(temporary, target)
+
+    def copy(self, source: str, path: str) -> None:
+        origin, _ = self._at(source), self._at(path)
+        if not origin.is_file():
+            raise NotFound(f"{self.url}/{source}: no such object")
+        with self._beside(path) as (temporary, target):
+            try:
+                self._files.link(origin, temporary)
+            except OSError as error:
+                if error.errno not in (errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS):
+                    raise
+                # A file system without second names, or with no more of them.
+                self._files.copy(origin, temporary)
+                self._files.sync(temporary)
             self._files.rename(temporary, target)
 
     def append(self, path: str, data: bytes) -> None:

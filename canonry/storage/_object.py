@@ -104,6 +104,13 @@ class ObjectStorage:
         with self._errors(path):
             obstore.put(self._store, path, source)
 
+    def copy(self, source: str, path: str) -> None:
+        import obstore
+
+        parts_of(path, self.url)
+        with self._errors(source):
+            obstore.copy(self._store, source, path)
+
     def append(self, path: str, data: bytes) -> None:
         raise StorageError(f"{self.url}/{path}: an object store cannot append; put each batch as an object")
 

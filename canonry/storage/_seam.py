@@ -77,6 +77,14 @@ class Storage(Protocol):
         """Write or replace an object with a local file's bytes. The file is left where it is."""
         ...
 
+    def copy(self, source: str, path: str) -> None:
+        """Write or replace an object with another object's bytes, within the storage: no byte need move.
+
+        On a folder both are names of one file. Objects are replaced and never changed in place, so that nobody can
+        tell; an object that grows by `append` is not copied so. Raises NotFound.
+        """
+        ...
+
     def append(self, path: str, data: bytes) -> None:
         """Grow an object. A crash, or a full disk, leaves at most a part of `data` at its end."""
         ...

@@ -14,7 +14,19 @@ import pytest
 from canonry.storage import Zones
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("dagster", "dbt", "duckdb", "torch", "sentence_transformers", "pandas", "yaml", "scipy", "obstore")
+HEAVY = (
+    "dagster",
+    "dbt",
+    "duckdb",
+    "torch",
+    "sentence_transformers",
+    "pandas",
+    "yaml",
+    "scipy",
+    "obstore",
+    "onnxruntime",
+    "tokenizers",
+)
 
 USE = """
 import importlib.util, json, sys

@@ -21,7 +21,7 @@ class Failing:
 
     def __getattr__(self, name: str) -> Any:
         call = getattr(self._inner, name)
-        if name not in ("put", "put_file", "put_if_absent", "put_if_match", "append", "delete"):
+        if name not in ("put", "put_file", "copy", "put_if_absent", "put_if_match", "append", "delete"):
             return call
 
         def write(*arguments: Any) -> Any:

@@ -41,6 +41,30 @@ def test_the_same_payload_has_the_same_version_and_the_first_manifest_stays(publ
     assert source.read_bytes() == b"alpha"
 
 
+def test_what_an_earlier_release_has_too_takes_its_space_once(published: Storage) -> None:
+    first = publish(published)
+    changed: dict[str, bytes | Path] = {**PAYLOAD, "a.bin": b"other"}
+    meta = {"metadata": {}, "lineage": {}, "now": NOW}
+    second = release.publish(published, "indexes", "docs", changed, like=first, **meta)  # type: ignore[arg-type]
+    assert {path: second.read(path) for path in second.manifest.files} == changed
+    if isinstance(published, LocalStorage):
+        inodes = [
+            [(published.root / each.folder / path).stat().st_ino for path in sorted(PAYLOAD)]
+            for each in (first, second)
+        ]
+        assert [one == other for one, other in zip(*inodes, strict=True)] == [False, True, True]
+
+
+def test_a_damaged_file_of_an_earlier_release_is_not_taken_over(published: Storage) -> None:
+    first = publish(published)
+    published.put(f"{first.folder}/c.bin", b"gammX")
+    published.delete(f"{first.folder}/part/b.bin")
+    changed: dict[str, bytes | Path] = {**PAYLOAD, "a.bin": b"other"}
+    meta = {"metadata": {}, "lineage": {}, "now": NOW}
+    second = release.publish(published, "indexes", "docs", changed, like=first, **meta)  # type: ignore[arg-type]
+    assert release.verify(published, "indexes", "docs", second.version) == []
+
+
 def test_a_renamed_file_or_a_changed_byte_is_another_version(published: Storage) -> None:
     versions = {
         publish(published).version,

@@ -96,6 +96,19 @@ def test_put_file_copies_and_leaves_the_file(storage: Storage, tmp_path):
         assert file.read_bytes() == source.read_bytes()
 
 
+def test_a_copy_is_an_object_of_its_own(storage: Storage):
+    storage.put("a/one", b"first")
+    storage.put("b/two", b"what is replaced")
+    storage.copy("a/one", "b/two")
+    storage.copy("a/one", "b/two")
+    storage.put("a/one", b"other")
+    assert (storage.read("a/one"), storage.read("b/two")) == (b"other", b"first")
+    storage.delete("a/one")
+    assert [entry.path for entry in storage.list()] == ["b/two"]
+    with pytest.raises(NotFound, match="a/one"):
+        storage.copy("a/one", "c")
+
+
 def test_append_grows_or_says_that_it_cannot(storage: Storage):
     if not storage.appends:
         with pytest.raises(StorageError, match="cannot append"):
@@ -127,6 +140,8 @@ def test_paths_that_leave_the_root_or_are_none_are_refused(storage: Storage, pat
         lambda: storage.put_if_absent(path, b"1"),
         lambda: storage.put_if_match(path, b"1", None),
         lambda: storage.put_file(path, source),
+        lambda: storage.copy(path, "other"),
+        lambda: storage.copy("other", path),
         lambda: storage.read(path),
         lambda: storage.head(path),
         lambda: storage.delete(path),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +35,7 @@ def test_after_a_crash_everything_acknowledged_is_there(store, disk, tmp_path):
     store.put_if_match("match/a", b"1", None)
     store.put_if_match("match/a", b"2", store.head("match/a").etag)
     store.put_file("file/a", source)
+    store.copy("file/a", "copied/a")
     store.append("log/a", b"one ")
     store.append("log/a", b"two")
     store.put("gone", b"1")
@@ -40,7 +44,7 @@ def test_after_a_crash_everything_acknowledged_is_there(store, disk, tmp_path):
     disk.crash()
     after = LocalStorage(store.root, disk)
     assert {entry.path: after.read(entry.path) for entry in after.list()} == before
-    assert before.keys() == {"put/deep/down/a", "put/deep/down/b", "absent/a", "match/a", "file/a", "log/a"}
+    assert before.keys() == {"put/deep/down/a", "put/deep/down/b", "absent/a", "match/a", "file/a", "copied/a", "log/a"}
 
 
 def test_the_stand_in_forgets_what_was_not_synced(store, disk):
@@ -162,3 +166,17 @@ def test_an_object_store_says_what_is_wrong_with_it(bucket):
     for act in (lambda: lost.put("a", b"1"), lambda: lost.put_if_absent("a", b"1"), lambda: list(lost.list())):
         with pytest.raises(StorageError, match="s3://no-such-bucket/zone"):
             act()
+
+
+@pytest.mark.parametrize("reason", [errno.EPERM, errno.EMLINK, errno.EXDEV])
+def test_where_a_file_takes_no_second_name_it_is_copied(store, disk, monkeypatch, reason):
+    store.put("a", b"first")
+
+    def refuse(source: Path, target: Path) -> None:
+        raise OSError(reason, os.strerror(reason))
+
+    monkeypatch.setattr(disk, "link", refuse)
+    store.copy("a", "b")
+    disk.crash()
+    assert (store.read("a"), store.read("b")) == (b"first", b"first")
+    assert (store.root / "a").stat().st_ino != (store.root / "b").stat().st_ino
