@@ -54,3 +54,17 @@
 {% macro duckdb__json_flag(column, key) -%}
     coalesce(json_extract_string({{ column }}, '$.{{ key }}') = 'true', false)
 {%- endmacro %}
+
+
+{# A row for each element of an array, in a list of columns; none where it is NULL. #}
+{% macro each_of(column) %}
+    {{- return(adapter.dispatch('each_of')(column)) -}}
+{% endmacro %}
+
+{% macro default__each_of(column) -%}
+    explode({{ column }})
+{%- endmacro %}
+
+{% macro duckdb__each_of(column) -%}
+    unnest({{ column }})
+{%- endmacro %}

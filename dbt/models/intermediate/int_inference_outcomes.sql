@@ -59,13 +59,65 @@ trace_answers as (
 
 ),
 
+-- A call that several observers logged goes by the ids of all of them.
+other_names as (
+
+    select
+        inference_id,
+        started_at,
+        {{ each_of('other_ids') }} as name
+    from inferences
+
+),
+
+-- Whatever feedback may call a call: its id, another observer's, or the provider's of the response, which answers from
+-- a cache repeat.
+names as (
+
+    select
+        name,
+        inference_id,
+        row_number() over (
+            partition by name
+            order by preference, started_at, inference_id
+        ) as place
+    from (
+        select
+            inference_id as name,
+            inference_id,
+            started_at,
+            1 as preference
+        from inferences
+        union all
+        select
+            name,
+            inference_id,
+            started_at,
+            2 as preference
+        from other_names
+        union all
+        select
+            provider_response_id as name,
+            inference_id,
+            started_at,
+            3 as preference
+        from inferences
+        where provider_response_id is not null and not cache_hit
+    ) as every_name
+
+),
+
 -- Feedback on a trace belongs to its last answering call.
 attributed_feedback as (
 
     select
         feedback.*,
-        coalesce(feedback.inference_id, trace_answers.inference_id) as about_inference_id
+        coalesce(names.inference_id, trace_answers.inference_id) as about_inference_id
     from feedback
+    left join names
+        on
+            feedback.inference_id = names.name
+            and names.place = 1
     left join trace_answers
         on
             feedback.inference_id is null

@@ -13,6 +13,7 @@ renamed as (
 
         ---------- ids
         inference_id,
+        other_ids,
         provider_response_id,
         trace_id,
         span_id,
