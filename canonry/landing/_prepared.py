@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from canonry.events import EVENT_TYPES, EventType
+from canonry.events import EVENT_TYPES, SCHEMA_VERSION, EventType
 
 MAX_EVENT_BYTES = 4 << 20
 """A larger event is kept, but as unreadable."""
@@ -46,66 +46,80 @@ class Unreadable(Exception):
         self.raw = raw
 
 
-def enveloped(
-    event_type: EventType,
-    document: dict[str, Any],
-    raw: bytes | None,
-    envelope: bytes,
-    received_at: dt.datetime,
-    first: dt.date,
-) -> Prepared:
-    """A document as one line of landing. `envelope` is what follows the event's own fields, up to its digest.
+class Envelope:
+    """What landing adds to the events of one batch, worked out once: when and from whom they came, and their bounds."""
 
-    Raises Unreadable.
-    """
-    identifier = document.get(event_type.id_field)
-    if not isinstance(identifier, str) or not identifier:
-        raise Unreadable(f"{event_type.id_field}: missing or not text", raw_of(document, raw))
-    time = document.get(event_type.time_field)
-    try:
-        moment = _moment(event_type.time_field, time)
-        if moment.date() < first:
-            message = f"{moment.isoformat()} lies before the platform's first day {first} (CANONRY_FIRST_DAY)"
-            raise ValueError(f"{event_type.time_field}: {message}")
-        if moment > received_at + _FUTURE:
-            message = f"{moment.isoformat()} lies more than a day after it was received"
-            raise ValueError(f"{event_type.time_field}: {message}")
-    except ValueError as error:
-        raise Unreadable(str(error), raw_of(document, raw)) from None
-    try:
-        canonical = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
-        line = _as_sent(event_type, document, canonical, time, moment)
-        if line is None:
-            line = orjson.dumps(_known(event_type, document) | {event_type.time_field: moment})
-    except TypeError as error:
-        raise Unreadable(f"event: nested too deeply: {error}", raw_of(document, raw)) from None
-    if len(canonical) > MAX_EVENT_BYTES:
-        raise Unreadable(_too_large(len(canonical)), raw_of(document, raw))
-    digest = hashlib.blake2b(canonical, digest_size=16).hexdigest()
-    # The digest lies last: collect finds a line by it.
-    line = line[:-1] + envelope + digest.encode() + b'"}'
-    return Prepared(received_at.date(), moment.date(), line, digest, identifier, None, None)
+    __slots__ = (
+        "_event_type",
+        "_first",
+        "_id_field",
+        "_latest",
+        "_line",
+        "_names",
+        "_other_times",
+        "_time",
+        "received",
+    )
 
+    def __init__(self, event_type: EventType, source: str, received_at: dt.datetime, first: dt.date) -> None:
+        self._event_type = event_type
+        self._id_field, self._time = event_type.id_field, event_type.time_field
+        self._names, self._other_times = _shape(event_type.name)
+        self._first, self._latest = dt.datetime.combine(first, dt.time()), received_at + _FUTURE
+        self.received = received_at.date()
+        line = orjson.dumps({"received_at": received_at, "source": source, "schema_version": SCHEMA_VERSION})
+        # The digest lies last: collect finds a line by it.
+        self._line = b"," + line[1:-1] + b',"digest":"'
 
-def _as_sent(
-    event_type: EventType, document: dict[str, Any], canonical: bytes, time: Any, moment: dt.datetime
-) -> bytes | None:
-    """The canonical bytes with the event's time in UTC, where nothing else is to be changed; else None.
+    def around(self, document: dict[str, Any], raw: bytes | None) -> Prepared:
+        """A document as one line of landing. Raises Unreadable."""
+        identifier = document.get(self._id_field)
+        if not isinstance(identifier, str) or not identifier:
+            raise Unreadable(f"{self._id_field}: missing or not text", raw_of(document, raw))
+        time: Any = document.get(self._time)
+        try:
+            # Most times end in Z, and need no zone to be told.
+            in_utc = time[-1] == "Z" and time[-2].isdecimal()
+            moment = naive_utc(dt.datetime.fromisoformat(time[:-1] if in_utc else time))
+        except (TypeError, ValueError, OverflowError, LookupError):
+            wrong = "missing" if time is None else f"{str(time)[:80]!r} is not an ISO 8601 time"
+            raise Unreadable(f"{self._time}: {wrong}", raw_of(document, raw)) from None
+        if not self._first <= moment <= self._latest:
+            wrong = f"lies before the platform's first day {self._first.date()} (CANONRY_FIRST_DAY)"
+            if moment > self._latest:
+                wrong = "lies more than a day after it was received"
+            raise Unreadable(f"{self._time}: {moment.isoformat()} {wrong}", raw_of(document, raw))
+        try:
+            canonical = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+            line = self._as_sent(document, canonical, time, moment)
+            if line is None:
+                line = orjson.dumps(_known(self._event_type, document) | {self._time: moment})
+        except TypeError as error:
+            raise Unreadable(f"event: nested too deeply: {error}", raw_of(document, raw)) from None
+        if len(canonical) > MAX_EVENT_BYTES:
+            raise Unreadable(_too_large(len(canonical)), raw_of(document, raw))
+        digest = hashlib.blake2b(canonical, digest_size=16).hexdigest()
+        line = b'%b%b%b"}' % (line[:-1], self._line, digest.encode())
+        return Prepared(self.received, moment.date(), line, digest, identifier, None, None)
 
-    This saves writing most events a second time.
-    """
-    names, other_times = _shape(event_type.name)
-    if not document.keys() <= names or any(document.get(name) is not None for name in other_times):
-        return None
-    ours = moment.isoformat()
-    if time == ours:
-        return canonical
-    field = b'"' + event_type.time_field.encode() + b'":'
-    sent = field + orjson.dumps(time)
-    # Sorting puts `attributes` first, and it may hold the same words.
-    if canonical.count(sent) != 1:
-        return None
-    return canonical.replace(sent, field + b'"' + ours.encode() + b'"')
+    def _as_sent(self, document: dict[str, Any], canonical: bytes, time: Any, moment: dt.datetime) -> bytes | None:
+        """The canonical bytes with the event's time in UTC, where nothing else is to be changed; else None.
+
+        This saves writing most events a second time.
+        """
+        if not self._names.issuperset(document):
+            return None
+        for name in self._other_times:
+            if document.get(name) is not None:
+                return None
+        ours = moment.isoformat()
+        if time == ours:
+            return canonical
+        sent = b'"%b":%b' % (self._time.encode(), orjson.dumps(time))
+        # Sorting puts `attributes` first, and it may hold the same words.
+        if canonical.count(sent) != 1:
+            return None
+        return canonical.replace(sent, b'"%b":"%b"' % (self._time.encode(), ours.encode()))
 
 
 @cache
@@ -198,12 +212,3 @@ def _known(event_type: EventType, document: dict[str, Any]) -> dict[str, Any]:
         else:
             known["attributes"] = {**extra, "attributes": own}
     return known
-
-
-def _moment(field: str, value: Any) -> dt.datetime:
-    if value is None:
-        raise ValueError(f"{field}: missing")
-    try:
-        return naive_utc(dt.datetime.fromisoformat(value))
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"{field}: {str(value)[:80]!r} is not an ISO 8601 time") from None

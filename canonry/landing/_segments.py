@@ -74,7 +74,7 @@ def raw_path(kind: str, received: dt.date, digest: str) -> str:
 
 def frame(lines: Iterable[bytes]) -> bytes:
     """A batch of lines (without line ends) behind its header, ready to be appended."""
-    body = b"".join(line + b"\n" for line in lines)
+    body = b"\n".join((*lines, b""))
     header = {"batch": {"bytes": len(body), "crc32": zlib.crc32(body)}}
     return json.dumps(header, separators=(",", ":")).encode() + b"\n" + body
 

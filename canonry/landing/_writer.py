@@ -14,8 +14,8 @@ from typing import Any
 import orjson
 from ulid import ULID
 
-from canonry.events import EVENT_TYPES, SCHEMA_VERSION, EventType
-from canonry.landing._prepared import Prepared, Unreadable, enveloped, naive_utc, parse_event, raw_of
+from canonry.events import EVENT_TYPES, EventType
+from canonry.landing._prepared import Envelope, Prepared, Unreadable, naive_utc, parse_event, raw_of
 from canonry.landing._segments import frame, raw_path, segment_path
 from canonry.people import hash_key
 from canonry.redact import Redactor, TooDeep
@@ -92,9 +92,8 @@ class LandingWriter:
         `parsed` come from orjson, belong to the writer, and are not copied first.
         """
         event_type = EVENT_TYPES[kind]
-        received_at, first = naive_utc(self._clock()), first_day()
-        envelope = orjson.dumps({"received_at": received_at, "source": self._source, "schema_version": SCHEMA_VERSION})
-        envelope = b"," + envelope[1:-1] + b',"digest":"'
+        received_at = naive_utc(self._clock())
+        envelope = Envelope(event_type, self._source, received_at, first_day())
         redact = self._redact
         prepared = []
         for event in events:
@@ -106,7 +105,7 @@ class LandingWriter:
                 if check and (reason := check(document)):
                     raise Unreadable(reason, raw_of(document, raw))
                 document = redact(event_type, document)
-                prepared.append(enveloped(event_type, document, raw, envelope, received_at, first))
+                prepared.append(envelope.around(document, raw))
             except (TooDeep, RecursionError) as error:
                 reason = f"event: nested too deeply: {error}"
                 prepared.append(self._kept(event_type, Unreadable(reason, raw_of(document, raw)), received_at))
@@ -123,12 +122,12 @@ class LandingWriter:
         batches: dict[tuple[dt.date, dt.date | None], list[bytes]] = defaultdict(list)
         unreadable: list[tuple[int, str]] = []
         position = -1
-        for position, each in enumerate(prepared):
-            batches[each.received, each.day].append(each.line)
-            if each.reason is not None:
-                unreadable.append((position, each.reason))
-            if each.raw is not None:
-                self._landing.put_if_absent(raw_path(kind, each.received, each.digest), each.raw)
+        for position, (received, day, line, digest, _, reason, raw) in enumerate(prepared):
+            batches[received, day].append(line)
+            if reason is not None:
+                unreadable.append((position, reason))
+            if raw is not None:
+                self._landing.put_if_absent(raw_path(kind, received, digest), raw)
         for (received, day), lines in batches.items():
             self._write(kind, received, day, frame(lines))
         return Receipt(position + 1 - len(unreadable), tuple(unreadable))

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import sys
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from canonry.events import EVENT_TYPES, Field
@@ -20,40 +21,70 @@ Check = Callable[[dict[str, Any]], str | None]
 _NAMES = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
 
 
+@lru_cache(1_000)
 def checker(kind: str, team: str) -> Check:
     """A check of documents of a kind on behalf of a team; "" is nobody's, and leaves an event's own team standing."""
-    judges, required = _judges(kind)
+    required, numbers, others = _judges(kind)
     sets_team = any(field.name == "team" for field in EVENT_TYPES[kind].fields)
 
     def check(document: dict[str, Any]) -> str | None:
-        claimed = document.get("team")
+        get = document.get
+        claimed = get("team")
         if claimed is None or claimed == "":
             if sets_team:
                 document["team"] = team or "local"
         elif team and claimed != team:
             return f"team: the key belongs to {team}; leave team out, or use a key of that team"
         for name in required:
-            if (value := document.get(name)) is None or value == "":
+            if (value := get(name)) is None or value == "":
                 return f"{name}: missing"
-        for name, value in document.items():
-            if value is not None and (judge := judges.get(name)) and (reason := judge(value)):
+        for name, types, low, high, judge in numbers:
+            # Most numbers are numbers, and in their bounds.
+            if (value := get(name)) is None or (type(value) in types and low <= value <= high):
+                continue
+            if reason := judge(value):
+                return reason
+        for name, judge in others:
+            if (value := get(name)) is not None and (reason := judge(value)):
                 return reason
         return None
 
     return check
 
 
+Judge = Callable[[Any], str | None]
+"""Says what is wrong with a value that is there."""
+
+
 @cache
-def _judges(kind: str) -> tuple[dict[str, Callable[[Any], str | None]], tuple[str, ...]]:
-    """What judges the fields that can be wrong, and the fields that must be there (the landing writer says of two)."""
+def _judges(
+    kind: str,
+) -> tuple[
+    tuple[str, ...],
+    tuple[tuple[str, frozenset[type], float, float, Judge], ...],
+    tuple[tuple[str, Judge], ...],
+]:
+    """Fields that must be there (the landing writer says of two); what judges numbers, their bounds; and the rest."""
     event_type = EVENT_TYPES[kind]
-    judges = {field.name: judge for field in event_type.all_fields if (judge := _judge(field))}
-    judges.pop(event_type.time_field, None)
     theirs = (event_type.id_field, event_type.time_field)
-    return judges, tuple(field.name for field in event_type.fields if field.required and field.name not in theirs)
+    required = tuple(field.name for field in event_type.fields if field.required and field.name not in theirs)
+    numbers = []
+    others = []
+    for field in event_type.all_fields:
+        judge = _judge(field)
+        if field.name in theirs or judge is None:
+            continue
+        if field.type in ("integer", "real"):
+            low = -sys.float_info.max if field.minimum is None else field.minimum
+            high = sys.float_info.max if field.maximum is None else field.maximum
+            types: frozenset[type] = frozenset({int}) if field.type == "integer" else frozenset({int, float})
+            numbers.append((field.name, types, low, high, judge))
+        else:
+            others.append((field.name, judge))
+    return required, tuple(numbers), tuple(others)
 
 
-def _judge(field: Field) -> Callable[[Any], str | None] | None:
+def _judge(field: Field) -> Judge | None:
     if field.type in ("integer", "real"):
         return _number(field)
     if field.type == "text" and field.one_of:
@@ -67,7 +98,7 @@ def _judge(field: Field) -> Callable[[Any], str | None] | None:
     return None
 
 
-def _number(field: Field) -> Callable[[Any], str | None]:
+def _number(field: Field) -> Judge:
     name, whole = field.name, field.type == "integer"
     low = -math.inf if field.minimum is None else field.minimum
     high = math.inf if field.maximum is None else field.maximum

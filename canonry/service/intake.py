@@ -11,25 +11,21 @@ import errno
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
 from canonry.landing import LandingWriter, Prepared
 from canonry.service.access import Caller
 from canonry.service.fields import checker
 from canonry.service.limits import Budget
+from canonry.service.outcomes import Event, Group, Observer, Outcome, Rejected, Status
 from canonry.service.problems import Problem, retry_after
 from canonry.service.recent import Recent
 from canonry.service.sources import SourceWriter
 from canonry.storage import LocalStorage, Storage, StorageError
-
-Status = Literal["accepted", "duplicate", "rejected"]
-Event = Mapping[str, Any] | bytes
-Rejected = tuple[str, str, bytes]
-"""Kind, reason and bytes of what is no event, to be kept beside the events."""
 
 _PAUSE_SECONDS = 1.0
 _COMMIT_BYTES = 32 << 20
@@ -37,21 +33,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 _INLINE_EVENTS = 100
 """A larger batch is prepared in a thread, so that it holds up nobody's answer."""
 
-
-class Outcome(NamedTuple):
-    """What became of one event. `reason` is for whoever sent it."""
-
-    status: Status
-    reason: str | None
-    id: str | None
-
-
-class Group(NamedTuple):
-    """Events of one kind in one request, and their positions in it."""
-
-    kind: str
-    positions: list[int]
-    prepared: list[Prepared]
+_UNKNOWN = Outcome("rejected", None, None)
 
 
 class Failure(NamedTuple):
@@ -70,22 +52,10 @@ class _Job:
     source: str
     groups: list[Group]
     size: int
+    total: int
     done: asyncio.Future[list[Outcome]]
     outcomes: list[Outcome] = field(default_factory=list)
     failure: Failure | None = None
-
-
-class Observer:
-    """What the intake tells of itself; telemetry overrides it. Called from the writing thread."""
-
-    def committed(self, events: int, seconds: float) -> None:
-        """One commit: events written, seconds in the storage."""
-
-    def counted(self, kind: str, source: str, status: Status, events: int) -> None:
-        """Events that were answered."""
-
-    def failed(self, error: BaseException) -> None:
-        """A commit that the storage refused, or a fault of ours."""
 
 
 class Intake:
@@ -159,19 +129,43 @@ class Intake:
         `parsed` documents come from orjson and belong to the intake from now on. Raises Problem 507 where the disk is
         full, 503 where the storage is away; all of it may then be sent again.
         """
-        writer, thorough = self._writer(caller.source)
-        if thorough or len(events) > _INLINE_EVENTS or size > (_INLINE_EVENTS << 10):
-            work = partial(_prepare, writer, caller.team, events, rejected, parsed)
-            groups = await asyncio.get_running_loop().run_in_executor(self._preparing, work)
-        else:
-            groups = _prepare(writer, caller.team, events, rejected, parsed)
-        if not groups:
+        groups: dict[str, tuple[list[int], list[Event]]] = {}
+        for position, (kind, event) in enumerate(events):
+            positions, some = groups.setdefault(kind, ([], []))
+            positions.append(position)
+            some.append(event)
+        work = [(kind, positions, some) for kind, (positions, some) in groups.items()]
+        return await self._submit(caller, work, rejected, len(events), size, parsed)
+
+    async def submit_all(
+        self, caller: Caller, kind: str, events: list[Event], *, size: int = 0, parsed: bool = False
+    ) -> list[Outcome]:
+        """Outcomes of events of one kind; as `submit`, and faster."""
+        return await self._submit(caller, [(kind, range(len(events)), events)], (), len(events), size, parsed)
+
+    async def _submit(
+        self,
+        caller: Caller,
+        work: Sequence[tuple[str, Sequence[int], list[Event]]],
+        rejected: Sequence[Rejected],
+        total: int,
+        size: int,
+        parsed: bool,
+    ) -> list[Outcome]:
+        if not total and not rejected:
             return []
-        job = _Job(caller.source, groups, size, asyncio.get_running_loop().create_future())
+        writer, thorough = self._writer(caller.source)
+        loop = asyncio.get_running_loop()
+        if thorough or total > _INLINE_EVENTS or size > (_INLINE_EVENTS << 10):
+            prepare = partial(_prepare, writer, caller.team, work, rejected, total, parsed)
+            groups = await loop.run_in_executor(self._preparing, prepare)
+        else:
+            groups = _prepare(writer, caller.team, work, rejected, total, parsed)
+        job = _Job(caller.source, groups, size, total + len(rejected), loop.create_future())
         with self._wake:
             self._waiting.append(job)
             self._wake.notify()
-        return await asyncio.shield(job.done)
+        return await job.done
 
     def _writer(self, source: str) -> SourceWriter:
         if source not in self._writers:
@@ -199,7 +193,7 @@ class Intake:
     def _commit(self, jobs: list[_Job]) -> None:
         together: dict[tuple[str, str], list[tuple[_Job, Group]]] = defaultdict(list)
         for job in jobs:
-            job.outcomes = [Outcome("accepted", None, None)] * sum(len(group.prepared) for group in job.groups)
+            job.outcomes = [_UNKNOWN] * job.total
             for group in job.groups:
                 together[job.source, group.kind].append((job, group))
         for (source, kind), parts in together.items():
@@ -215,23 +209,24 @@ class Intake:
         """Append what is new of one source and kind; what is remembered counts only once that has reached the disk."""
         recent = self._recent[kind]
         fresh: list[Prepared] = []
-        marks: set[bytes] = set()
+        marks: set[str] = set()
         counts: dict[Status, int] = {"accepted": 0, "duplicate": 0, "rejected": 0}
         for job, group in parts:
+            outcomes = job.outcomes
             for position, each in zip(group.positions, group.prepared, strict=True):
                 # The digest covers the id and everything else that was sent.
-                mark = bytes.fromhex(each.digest)
-                if each.reason is not None:
-                    mark += source.encode()
-                known = mark in marks or mark in recent
-                if not known:
+                _, _, _, mark, identifier, reason, _ = each
+                status: Status = "accepted"
+                if reason is not None:
+                    mark += source
+                    status = "rejected"
+                if mark in marks or mark in recent:
+                    status = "duplicate" if reason is None else status
+                else:
                     marks.add(mark)
                     fresh.append(each)
-                status: Status = "duplicate" if known else "accepted"
-                if each.reason is not None:
-                    status = "rejected"
                 counts[status] += 1
-                job.outcomes[position] = Outcome(status, each.reason, each.identifier)
+                outcomes[position] = Outcome(status, reason, identifier)
         if fresh:
             if isinstance(self._landing, LocalStorage) and not self._landing.root.is_dir():
                 raise FileNotFoundError(errno.ENOENT, "the landing folder is gone")
@@ -263,19 +258,19 @@ def overloaded() -> Problem:
 
 
 def _prepare(
-    writer: LandingWriter, team: str, events: Sequence[tuple[str, Event]], rejected: Sequence[Rejected], parsed: bool
+    writer: LandingWriter,
+    team: str,
+    work: Sequence[tuple[str, Sequence[int], list[Event]]],
+    rejected: Sequence[Rejected],
+    total: int,
+    parsed: bool,
 ) -> list[Group]:
-    positions: dict[str, list[int]] = defaultdict(list)
-    documents: dict[str, list[Event]] = defaultdict(list)
-    for position, (kind, event) in enumerate(events):
-        positions[kind].append(position)
-        documents[kind].append(event)
     groups = [
-        Group(kind, positions[kind], writer.prepare(kind, some, check=checker(kind, team), parsed=parsed))
-        for kind, some in documents.items()
+        Group(kind, positions, writer.prepare(kind, some, check=checker(kind, team), parsed=parsed))
+        for kind, positions, some in work
     ]
-    for position, (kind, reason, raw) in enumerate(rejected, start=len(events)):
-        groups.append(Group(kind, [position], [writer.keep(kind, reason, raw)]))
+    for position, (kind, reason, raw) in enumerate(rejected, start=total):
+        groups.append(Group(kind, (position,), [writer.keep(kind, reason, raw)]))
     return groups
 
 

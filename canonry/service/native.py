@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from canonry.service.intake import Outcome
+from canonry.service.outcomes import Outcome
 from canonry.service.problems import Problem
 
 JSON, NDJSON = "application/json", "application/x-ndjson"

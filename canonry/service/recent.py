@@ -10,16 +10,16 @@ class Recent:
 
     def __init__(self, limit: int) -> None:
         self._half = max(1, limit // 2)
-        self._now: set[bytes] = set()
-        self._before: set[bytes] = set()
+        self._now: set[str] = set()
+        self._before: set[str] = set()
 
-    def __contains__(self, mark: bytes) -> bool:
+    def __contains__(self, mark: str) -> bool:
         return mark in self._now or mark in self._before
 
     def __len__(self) -> int:
         return len(self._now) + len(self._before)
 
-    def add(self, marks: Iterable[bytes]) -> None:
+    def add(self, marks: Iterable[str]) -> None:
         """Remember these; the oldest half is forgotten where it grows too large."""
         self._now.update(marks)
         if len(self._now) > self._half:

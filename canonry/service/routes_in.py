@@ -19,7 +19,8 @@ from canonry.service import native, otlp_answer
 from canonry.service.access import Caller, Gate
 from canonry.service.body import Body, Disconnected
 from canonry.service.formats import Converted, FormatError
-from canonry.service.intake import Intake, Outcome
+from canonry.service.intake import Intake
+from canonry.service.outcomes import Outcome
 from canonry.service.problems import Problem
 from canonry.service.settings import Settings
 from canonry.service.telemetry import Metrics
@@ -92,7 +93,7 @@ class NativeDoor(Door):
         events, parsed = native.parse_batch(body, content_type)
         size, kind = len(body), self._kind
         del body
-        outcomes = await self._intake.submit(caller, [(kind, event) for event in events], size=size, parsed=parsed)
+        outcomes = await self._intake.submit_all(caller, kind, events, size=size, parsed=parsed)
         content, counts = native.answer(outcomes)
         log |= counts
         return Response(content, media_type=native.JSON)

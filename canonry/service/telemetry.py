@@ -20,7 +20,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from canonry.service.intake import Observer, Status
+from canonry.service.outcomes import Observer, Status
 from canonry.service.problems import Problem
 
 _ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")

@@ -259,8 +259,8 @@ def test_a_large_batch_is_taken_like_a_small_one(zones):
 def test_memory_of_what_was_seen_is_bounded():
     recent = Recent(100)
     for number in range(1000):
-        recent.add([b"%d" % number])
+        recent.add([str(number)])
         assert len(recent) <= 101
-    assert b"999" in recent
-    assert b"960" in recent
-    assert b"100" not in recent
+    assert "999" in recent
+    assert "960" in recent
+    assert "100" not in recent
