@@ -146,7 +146,7 @@ def _answer(zones: Zones, *, through_files: bool) -> int | None:
         return None
 
 
-def _settle(home: Path, servers: Servers, seconds: int = 900) -> None:
+def _settle(home: Path, servers: Servers, seconds: int = 1_800) -> None:
     """Wait until nothing is new, nothing runs and nothing waits."""
     zones = open_zones(home)
     until = time.monotonic() + seconds
