@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import sys
+import threading
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -18,7 +20,29 @@ common_fields: ContextVar[Mapping[str, Any]] = ContextVar("canonry_event_fields"
 last_inference: ContextVar[str] = ContextVar("canonry_last_inference")
 """Id of the call that was logged last in this context."""
 
+_collecting_thread = 0
+"""The thread in whose midst garbage is collected, before Python 3.12."""
+
 _OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+
+
+def remember(inference_id: str) -> None:
+    """Note the id of the call that was logged last in this context; not for calls that finalisers log.
+
+    Before Python 3.12 garbage is collected inside of `ContextVar.set`, too. A finaliser that sets a variable of the
+    same context then frees what the interrupted `set` is walking, and the interpreter crashes.
+    """
+    if _collecting_thread != threading.get_ident():
+        last_inference.set(inference_id)
+
+
+def _note_collection(phase: str, _: dict[str, int]) -> None:
+    global _collecting_thread
+    _collecting_thread = threading.get_ident() if phase == "start" else 0
+
+
+if sys.version_info < (3, 12):
+    gc.callbacks.append(_note_collection)
 
 
 def inference_event(defaults: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from canonry.client._call import Call
 from canonry.client._delivery import EXIT_SECONDS, Delivery, Stats, logger
-from canonry.client._event import feedback_event, inference_event, last_inference, line_of
+from canonry.client._event import feedback_event, inference_event, line_of, remember
 from canonry.client._identifier import new_id
 from canonry.client._send import Destination, LandingDestination, ServiceDestination
 from canonry.client._spool import Spool, spool_folder
@@ -83,7 +83,7 @@ class EventLog:
         """Log a call; gives its `inference_id`. See `canonry.client.log_inference`."""
         inference_id = str(fields.get("inference_id") or new_id())
         try:
-            last_inference.set(inference_id)
+            remember(inference_id)
             self._put("inferences", inference_event(self._fields, {**fields, "inference_id": inference_id}))
         except Exception as error:
             self._count_unwritable(error)

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from canonry.client._answer import answer_fields, request_fields
-from canonry.client._event import common_fields, current_trace, last_inference
+from canonry.client._event import common_fields, current_trace, remember
 from canonry.client._event_log import EventLog
 from canonry.client._identifier import new_id
 from canonry.client._listener import Listener
@@ -94,7 +94,7 @@ class OpenAICall:
             "started_at": dt.datetime.now(dt.UTC),
         }
         self._fields.setdefault("trace_id", current_trace())
-        last_inference.set(inference_id)
+        remember(inference_id)
         self._began, self._done = time.perf_counter(), False
 
     @_harmless

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -360,6 +361,30 @@ def test_a_finaliser_may_log_while_an_event_is_being_logged(service: StandIn) ->
             log.log_inference(output_tokens=number)
         assert log.flush(30)
         assert log.stats().sent > 3000
+
+
+def test_a_finaliser_that_logs_at_any_moment_never_ends_the_interpreter() -> None:
+    """With memory that is overwritten when it is freed, so that its use is seen at once."""
+    program = """
+import gc, random
+from canonry.client import EventLog, last_inference_id
+log = EventLog.disabled()
+class Product:
+    def __init__(self):
+        self.itself = self
+    def __del__(self):
+        log.log_inference(operation="from a finaliser")
+for number in range(3000):
+    gc.set_threshold(random.randint(1, 7))
+    Product()
+    log.log_inference(output_tokens=number)
+gc.disable()
+assert log.log_inference() == last_inference_id()
+assert log.stats().dropped > 3001
+"""
+    environment = {**os.environ, "PYTHONMALLOC": "debug"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
 
 
 def test_straight_into_landing(zones: Zones) -> None:
