@@ -59,7 +59,7 @@ def demo(
     Example: CANONRY_HOME=$PWD/.canonry canonry demo --label-studio
     """
     from canonry.demo.dagster_program import DagsterFailed
-    from canonry.demo.label_studio_server import ServerFailed
+    from canonry.demo.programs import ServerFailed
     from canonry.demo.run import run
     from canonry.label.studio import LabelStudioError
 
