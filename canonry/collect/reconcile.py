@@ -30,8 +30,17 @@ BESIDE = "beside"
 """In a manifest: digest of what was seen of a neighbouring day's calls, by day."""
 
 _ONE_DAY = dt.timedelta(days=1)
+_FAR = 1_000_000
 _OWN = ("inference_id", "started_at", "logged_by", *(field.name for field in ENVELOPE), "reason", "filename")
 """Columns that are those of the sighting that counts, whether it says them or not."""
+
+_FOR_WHOM = ("product", "team", "feature", "environment")
+"""Columns that the product knows better than a gateway that serves all of them."""
+
+_GATEWAY = "litellm"
+
+_COUNTED_TOGETHER = (("input_tokens", "cache_read_tokens", "cache_write_tokens"), ("output_tokens", "reasoning_tokens"))
+"""Counts that mean something together alone: they are those of the sighting that says most of them."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +159,12 @@ def _merged(columns: list[str], sources: list[str]) -> str:
     for name in columns:
         if name in _OWN:
             chosen.append(f'arg_min_null("{name}", place) AS "{name}"')
+        elif group := next((each for each in _COUNTED_TOGETHER if name in each), None):
+            said = " + ".join(f"({each} IS NOT NULL)::INTEGER" for each in group)
+            chosen.append(f'arg_min_null("{name}", place - {_FAR} * ({said})) AS "{name}"')
+        elif name in _FOR_WHOM:
+            last = f"{_FAR} * coalesce(logged_by = '{_GATEWAY}', false)::INTEGER"
+            chosen.append(f'arg_min("{name}", place + {last}) AS "{name}"')
         elif name == "attributes":
             # Each name is taken from the first that has it.
             texts = "list(attributes ORDER BY place DESC) FILTER (attributes IS NOT NULL)"

@@ -87,12 +87,31 @@ def test_the_one_received_first_counts_then_the_smallest_digest(zones: Zones):
         land(zones, log(number), by="gateway")
     collect_day(zones, "inferences", DAY, today=AFTER)
     found = {row["inference_id"]: row for row in rows(zones, "inferences", DAY)}
-    assert len(found) == 5 and found["log-1"]["trace_id"] == f"{1:032x}" and found["log-1"]["product"] == "gateway"
+    assert len(found) == 5 and found["log-1"]["trace_id"] == f"{1:032x}" and found["log-1"]["latency_ms"] == 470
     keys = {row["id"]: row for row in _keys(zones, DAY)}
     for number in range(2, 6):
         pair = [keys[f"span-{number}"], keys[f"log-{number}"]]
         winner, loser = sorted(pair, key=lambda row: row["digest"])
         assert found[winner["id"]]["other_ids"] == [loser["id"]]
+
+
+@pytest.mark.parametrize("first", [span, log])
+def test_for_whom_a_call_was_made_its_product_says_and_not_the_gateway_whoever_came_first(zones: Zones, first):
+    land(zones, first(1), by="first")
+    land(zones, {span: log, log: span}[first](1), at=NOON + HOUR, by="second")
+    land(zones, log(2, feature="search", environment="production"), span(2), by="first")
+    collect_day(zones, "inferences", DAY, today=AFTER)
+    row, other = sorted(rows(zones, "inferences", DAY), key=lambda row: row["provider_response_id"])
+    assert (row["product"], row["team"], row["feature"]) == ("shop", "sales", None)
+    assert (other["product"], other["feature"], other["environment"]) == ("shop", "search", "production")
+
+
+def test_counts_that_belong_together_are_of_one_observer(zones: Zones):
+    land(zones, span(1, input_tokens=20, output_tokens=9))
+    land(zones, log(1, input_tokens=2020, cache_read_tokens=2000, output_tokens=8), at=NOON + HOUR, by="gateway")
+    collect_day(zones, "inferences", DAY, today=AFTER)
+    (row,) = rows(zones, "inferences", DAY)
+    assert (row["input_tokens"], row["cache_read_tokens"], row["output_tokens"]) == (2020, 2000, 9)
 
 
 def _keys(zones: Zones, day: dt.date) -> list[dict[str, Any]]:
