@@ -21,6 +21,8 @@ from canonry.release._manifest import File
 
 DEFAULT_BYTES = 20 << 30
 
+_FETCHING = ".fetching-"
+
 
 class Cache:
     """A folder of files by digest, of at most `limit` bytes beside what is open."""
@@ -44,25 +46,24 @@ class Cache:
                     return path, descriptor, None
                 if descriptor is not None:
                     os.close(descriptor)
-                actual = self._fetch(path, expected, fetch)
-                if actual is not None:
-                    return path, -1, actual
-                descriptor = _held(path)
+                descriptor, actual = _fetched(path, expected, fetch)
         except OSError as error:
             raise ReleaseError(
                 f"{path}: a fetched file cannot be kept here: {error.strerror or error}; make room, or set "
                 "CANONRY_CACHE to a folder that can be written"
             ) from error
-        assert descriptor is not None
-        self.evict()
-        return path, descriptor, None
+        if actual is None:
+            # A cache that cannot be tidied is no reason to refuse a file that is sound.
+            with suppress(OSError):
+                self.evict()
+        return path, descriptor, actual
 
     def evict(self) -> list[Path]:
         """Remove files, the longest unused first, until the rest fits; what any process holds stays."""
         found = [path for path in self.root.glob("??/*") if not path.name.startswith(".")]
         sizes = {}
         for path in found:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 sizes[path] = path.stat().st_size
         excess = sum(sizes.values()) - self.limit
         removed = []
@@ -74,21 +75,34 @@ class Cache:
                 excess -= sizes[path]
         return removed
 
-    def _fetch(self, path: Path, expected: File, fetch: Callable[[], AbstractContextManager[Path]]) -> File | None:
-        beside = path.parent / f".fetching-{uuid.uuid4().hex}"
-        try:
-            with fetch() as source:
-                shutil.copyfile(source, beside)
-            actual = File.of(beside)
-            if actual != expected:
-                return actual
-            with open(beside, "rb") as file:
-                os.fsync(file.fileno())
-            beside.replace(path)
-            _verified.remember(path, expected)
-            return None
-        finally:
-            beside.unlink(missing_ok=True)
+
+def _fetched(path: Path, expected: File, fetch: Callable[[], AbstractContextManager[Path]]) -> tuple[int, File | None]:
+    """The descriptor of a file that is now here, or -1 and what came instead. The folder's lock is held meanwhile."""
+    for left in path.parent.glob(f"{_FETCHING}*"):
+        # Whoever wrote it held the lock, and is gone.
+        left.unlink(missing_ok=True)
+    beside = path.parent / f"{_FETCHING}{uuid.uuid4().hex}"
+    try:
+        with fetch() as source:
+            shutil.copyfile(source, beside)
+        actual = File.of(beside)
+        return (-1, actual) if actual != expected else (_in_place(beside, path, expected), None)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _in_place(beside: Path, path: Path, expected: File) -> int:
+    """Give a file its name; its descriptor is held from before, so that nobody can remove it in between."""
+    descriptor = os.open(beside, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        os.fsync(descriptor)
+        beside.replace(path)
+        _verified.remember(path, expected)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _held(path: Path) -> int | None:
@@ -107,15 +121,16 @@ def _held(path: Path) -> int | None:
 
 
 def _removed(path: Path) -> bool:
+    """Whether it could be removed: nobody holds it, and it is ours to remove."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except OSError:
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         path.unlink(missing_ok=True)
         _verified.forget(path)
-    except BlockingIOError:
+    except OSError:
         return False
     finally:
         os.close(descriptor)

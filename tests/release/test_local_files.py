@@ -184,6 +184,39 @@ def test_files_are_given_up_with_the_object_that_names_them(bucket: str, cache: 
     assert path in Cache(limit=0).evict()
 
 
+def test_a_file_is_held_from_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    removed: list[Path] = []
+    remember = _verified.remember
+
+    def evicting(path: Path, expected: File) -> None:
+        remember(path, expected)
+        removed.extend(Cache(tmp_path / "files", limit=0).evict())
+
+    monkeypatch.setattr(_verified, "remember", evicting)
+    path, descriptor = keep(Cache(tmp_path / "files"), b"x" * 10)
+    assert (removed, path.read_bytes()) == ([], b"x" * 10)
+    os.close(descriptor)
+
+
+def test_what_a_killed_fetch_left_is_taken_away_by_the_next(tmp_path: Path) -> None:
+    left = tmp_path / "files" / File.of(b"x" * 10).sha256[:2] / ".fetching-0"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"xxx")
+    _, descriptor = keep(Cache(tmp_path / "files"), b"x" * 10)
+    os.close(descriptor)
+    assert not left.exists()
+
+
+def test_what_cannot_be_removed_is_no_reason_to_refuse_a_file(tmp_path: Path) -> None:
+    stranger = tmp_path / "files" / "ab" / "a folder"
+    stranger.mkdir(parents=True)
+    cache = Cache(tmp_path / "files", limit=0)
+    path, descriptor = keep(cache, b"x" * 10)
+    assert path.read_bytes() == b"x" * 10
+    os.close(descriptor)
+    assert cache.evict() == [path] and stranger.exists()
+
+
 def test_a_cache_that_cannot_be_written_says_what_to_do(bucket: str, cache: Path) -> None:
     cache.write_text("a file where the folder should be")
     with pytest.raises(ReleaseError, match="make room, or set CANONRY_CACHE"):
