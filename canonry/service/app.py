@@ -21,6 +21,7 @@ from canonry.service.keys import KeyRing
 from canonry.service.limits import RateLimit
 from canonry.service.problems import Problem, answer_http_error, answer_invalid_request, answer_problem
 from canonry.service.settings import Settings
+from canonry.service.small_body import SmallBodyRoute
 from canonry.service.sources import writers
 from canonry.service.state import healthz, metrics, readyz
 from canonry.service.telemetry import Metrics, Telemetry
@@ -59,6 +60,7 @@ def build(settings: Settings, zones: Zones | None = None) -> FastAPI:
     )
     state.metrics.queue.set_function(lambda: state.intake.budget.held)
     app.router.routes.extend(routes_in.routes(state.gate, state.intake, settings, state.metrics))
+    app.router.route_class = SmallBodyRoute
     app.include_router(routes_out.router(state.zones.published))
     for endpoint in (healthz, readyz):
         app.add_api_route(f"/{endpoint.__name__}", endpoint, methods=["GET"], tags=["state"])

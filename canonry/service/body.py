@@ -39,7 +39,7 @@ class Body:
         self._limit = settings.max_body_bytes
         self._unpacked_limit = settings.max_decompressed_bytes
         self._encoding = (headers.get("content-encoding") or "identity").strip().lower()
-        self._stated = _length(headers.get("content-length"))
+        self._stated = stated_length(headers.get("content-length"))
         self._taken = 0
         self._admit = intake.admit
 
@@ -60,13 +60,13 @@ class Body:
 
     async def read(self) -> bytes:
         """All of it, unpacked. Raises Problem 400, 408, 413, 429, and Disconnected."""
-        message = await self._receive()
-        if message["type"] == "http.request" and not message.get("more_body") and self._encoding == "identity":
-            return self._counted(message.get("body", b""))  # nearly all requests: one piece
         parts: list[bytes] = []
         unpacking = None if self._encoding == "identity" else _Unpacking(self._unpacked_limit)
         try:
             async with asyncio.timeout(SECONDS):
+                message = await self._receive()
+                if message["type"] == "http.request" and not message.get("more_body") and unpacking is None:
+                    return self._counted(message.get("body", b""))  # nearly all requests: one piece
                 length = 0
                 while True:
                     if message["type"] == "http.disconnect":
@@ -86,7 +86,7 @@ class Body:
                         break
                     message = await self._receive()
         except TimeoutError:
-            raise Problem(408, f"the body was not there within {SECONDS:.0f} s; send less at a time") from None
+            raise too_slow() from None
         if unpacking is not None:
             unpacking.finish()
         return b"".join(parts)
@@ -143,9 +143,14 @@ class _Unpacking:
             raise Problem(400, "the gzip body ends too early; send all of it", errors=[_AT_BODY])
 
 
+def too_slow() -> Problem:
+    """What is said where a body does not come in time."""
+    return Problem(408, f"the body was not there within {SECONDS:.0f} s; send less at a time")
+
+
 _AT_BODY = {"row": None, "field": "body", "message": "cannot be unpacked"}
 
 
-def _length(stated: str | None) -> int:
+def stated_length(stated: str | None) -> int:
     """The length that is stated; 0 where none is. The server in front has checked that it is a number."""
     return int(stated) if stated and stated.isdecimal() and len(stated) < 20 else 0

@@ -1,10 +1,11 @@
-"""What the OpenAPI document says of the routes that take events."""
+"""What the OpenAPI document says of the routes that read their own bodies: those that take events, and the search."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from canonry.events import EVENT_TYPES, Field
+from canonry.service.models_out import SearchQuery
 
 _TYPES: dict[str, dict[str, Any]] = {
     "text": {"type": "string"},
@@ -26,6 +27,7 @@ _RESULT = {
 }
 _COUNT = {"type": "integer", "minimum": 0}
 _SCHEMAS: dict[str, Any] = {
+    "SearchQuery": SearchQuery.model_json_schema(),
     "Outcomes": {
         "type": "object",
         "description": "An outcome an event, in the order sent. Rejected events are kept, with the reason.",

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
+from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response, StreamingResponse
 
@@ -18,6 +19,7 @@ from canonry.service.access import Caller, Gate, requires
 from canonry.service.library import Library
 from canonry.service.problems import Problem
 from canonry.service.release_files import IMMUTABLE, SCOPES, SHORT, file_answer, refuse_without_tags, small_answer
+from canonry.service.small_body import SMALL_BYTES, SmallBodyRoute
 from canonry.service.tables_out import ARROW, OpenTable
 from canonry.service.workers import Workers
 from canonry.storage import Storage
@@ -48,15 +50,21 @@ _REFUSALS = {
     501: "The service has no encoder: send a vector.",
     503: "What is published cannot be read at the moment. See Retry-After.",
 }
+_BODY_REFUSALS = {408: "The body took too long to arrive.", 413: f"The body is longer than {SMALL_BYTES:,} bytes."}
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"description": description, "content": _PROBLEM} for status, description in _REFUSALS.items()
-}
+_SEARCH_QUERY = {"$ref": "#/components/schemas/SearchQuery"}
+
+
+def _described(refusals: dict[int, str]) -> dict[int | str, dict[str, Any]]:
+    return {status: {"description": description, "content": _PROBLEM} for status, description in refusals.items()}
+
+
+_PROBLEMS, _BODY_PROBLEMS = _described(_REFUSALS), _described(_BODY_REFUSALS)
 
 
 def router(published: Storage, *, threads: int | None = None, waiting: int = 256) -> APIRouter:
     """The routes over what is published; `threads` search and read at one time, and so many calls may wait for one."""
-    routes = APIRouter(prefix="/v1", responses=_PROBLEMS)
+    routes = APIRouter(prefix="/v1", responses=_PROBLEMS, route_class=SmallBodyRoute)
     workers = Workers(threads or min(8, (os.cpu_count() or 1) + 2), waiting)
     library = Library(published)
     _add_indexes(routes, library, workers)
@@ -84,12 +92,24 @@ def _add_indexes(routes: APIRouter, library: Library, workers: Workers) -> None:
         found = await workers.run(release.resolve, library.published, "indexes", name, version or channel)
         return small_answer(request, found.manifest.to_json(), SHORT if version is None else IMMUTABLE)
 
-    @routes.post("/indexes/{name}/search", tags=["indexes"], response_model=out.SearchAnswer)
-    async def search_index(caller: ReadsIndexes, name: Name, query: out.SearchQuery) -> Response:
+    @routes.post(
+        "/indexes/{name}/search",
+        tags=["indexes"],
+        response_model=out.SearchAnswer,
+        responses=_BODY_PROBLEMS,
+        openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": _SEARCH_QUERY}}}},
+    )
+    async def search_index(request: Request, caller: ReadsIndexes, name: Name) -> Response:
         """The k nearest chunks of a text or vector, of those that `where` and the key's access tags let through.
 
         Every answer is that of one whole version, which it names.
         """
+        try:
+            # Not a parameter, which would be read before anybody is asked for a key.
+            query = out.SearchQuery.model_validate_json(await request.body())
+        except ValidationError as error:
+            wrong = error.errors(include_url=False, include_context=False, include_input=False)
+            raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in wrong]) from None
         return _json(await workers.run(_search, library, name, query, caller.access))
 
     @routes.get("/indexes/{name}/search", tags=["indexes"], response_model=out.SearchAnswer)

@@ -12,8 +12,13 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.routing import Route
 
 from canonry.service.limits import Budget, RateLimit
+from canonry.service.small_body import SmallBodyRoute
+from canonry.storage import open_zones
 from tests.service.serving import accepted, bearer, build, call, client_of, make_key, serving
 
 LIMIT = 200_000
@@ -21,12 +26,12 @@ JSON = {"content-type": "application/json"}
 
 
 @pytest.fixture
-def service(zones) -> Iterator[tuple[str, str, object]]:
-    """URL, key and intake of a service that takes bodies of 200 kB, unpacked 400 kB."""
+def service(zones) -> Iterator[tuple[str, str, FastAPI]]:
+    """URL, key and application of a service that takes bodies of 200 kB, unpacked 400 kB."""
     token = make_key(zones)
     application = build(zones, max_body_bytes=LIMIT, max_decompressed_bytes=2 * LIMIT)
     with serving(application) as url:
-        yield url, token, application.state.intake
+        yield url, token, application
 
 
 def talk(url: str, head: str, *pieces: bytes) -> bytes:
@@ -40,33 +45,74 @@ def talk(url: str, head: str, *pieces: bytes) -> bytes:
 
 
 def test_a_body_that_says_it_is_too_long_is_refused_before_any_of_it_comes(service):
-    url, token, intake = service
+    url, token, application = service
     head = f"POST /v1/inferences HTTP/1.1\nHost: x\nAuthorization: Bearer {token}\nContent-Type: application/json\n"
     answer = talk(url, f"{head}Content-Length: 999999999999\n")
     assert answer.startswith(b"HTTP/1.1 413")
     assert b"longer than 200,000 bytes" in answer
-    assert intake.budget.held == 0
+    assert application.state.intake.budget.held == 0
 
 
 def test_a_body_that_does_not_say_how_long_it_is_is_refused_once_it_is_too_long(service):
-    url, token, intake = service
+    url, token, application = service
     head = f"POST /v1/inferences HTTP/1.1\nHost: x\nAuthorization: Bearer {token}\nContent-Type: application/json\n"
     piece = b"8000\r\n" + b"x" * 0x8000 + b"\r\n"
     # The last piece of a chunked body is never sent: the answer comes all the same.
     answer = talk(url, f"{head}Transfer-Encoding: chunked\n", *([piece] * 8))
     assert answer.startswith(b"HTTP/1.1 413")
-    assert intake.budget.held == 0
+    assert application.state.intake.budget.held == 0
 
 
-def test_a_key_is_asked_for_before_a_body_is_read(service):
+def bodies() -> list[str]:
+    """Every route that takes a body."""
+    routes = (route for route in build(open_zones("unused")).routes if isinstance(route, Route))
+    return [route.path.replace("{name}", "docs") for route in routes if "POST" in (route.methods or ())]
+
+
+def test_every_route_that_takes_no_events_reads_a_small_body_only_and_after_it_has_asked_for_a_key(service):
+    """FastAPI reads a parameter that is a body before anything else: no route has one."""
+    ours = [route for route in service[2].routes if isinstance(route, APIRoute)]
+    assert {type(route) for route in ours} == {SmallBodyRoute}
+    assert [route.path for route in ours if route.body_field] == []
+
+
+@pytest.mark.parametrize("path", bodies())
+def test_a_key_is_asked_for_before_a_body_is_read(service, zones, path):
     url, _, _ = service
-    head = "POST /v1/inferences HTTP/1.1\nHost: x\nContent-Type: application/json\nContent-Length: 100000\n"
-    assert talk(url, head).startswith(b"HTTP/1.1 401")
+    head = f"POST {path} HTTP/1.1\nHost: x\nContent-Type: application/json\n"
+    wrong = make_key(zones, "read:prompts")
+    for length in ("Content-Length: 100000\n", "Content-Length: 999999999999\n", "Transfer-Encoding: chunked\n"):
+        assert talk(url, head + length).startswith(b"HTTP/1.1 401")
+        assert talk(url, f"{head}Authorization: Bearer {wrong}\n{length}").startswith(b"HTTP/1.1 403")
+
+
+@pytest.mark.parametrize("path", bodies())
+def test_a_body_that_never_comes_or_never_ends_is_given_up(service, zones, path, monkeypatch):
+    from canonry.service import body
+
+    monkeypatch.setattr(body, "SECONDS", 0.2)
+    url, _, application = service
+    head = f"POST {path} HTTP/1.1\nHost: x\nAuthorization: Bearer {make_key(zones, 'admin')}\n"
+    head += "Content-Type: application/json\n"
+    assert talk(url, f"{head}Content-Length: 1000\n").startswith(b"HTTP/1.1 408")
+    assert talk(url, f"{head}Content-Length: 1000\n", b"[").startswith(b"HTTP/1.1 408")
+    assert talk(url, f"{head}Transfer-Encoding: chunked\n", b"1\r\n[\r\n").startswith(b"HTTP/1.1 408")
+    assert application.state.intake.budget.held == 0
+
+
+def test_a_search_that_is_too_long_is_refused_before_all_of_it_comes(service, zones):
+    url, _, _ = service
+    head = f"POST /v1/indexes/docs/search HTTP/1.1\nHost: x\nAuthorization: Bearer {make_key(zones, 'read:indexes')}\n"
+    piece = b"20000\r\n" + b" " * 0x20000 + b"\r\n"
+    for length, pieces in (("Content-Length: 1048577\n", []), ("Transfer-Encoding: chunked\n", [piece] * 9)):
+        answer = talk(url, head + length, *pieces)
+        assert answer.startswith(b"HTTP/1.1 413")
+        assert b"longer than 1,048,576 bytes" in answer
 
 
 @pytest.mark.parametrize("layers", [1, 2])
 def test_a_bomb_is_refused_and_nothing_of_it_stays(service, zones, layers):
-    url, token, intake = service
+    url, token, application = service
     bomb = b" " * 50_000_000
     for _ in range(layers):
         bomb = zlib.compress(bomb, 9, wbits=31)
@@ -75,7 +121,7 @@ def test_a_bomb_is_refused_and_nothing_of_it_stays(service, zones, layers):
     assert len(bomb) < LIMIT
     # Packed twice, what comes out of the first layer is small and no JSON: nobody unpacks it again.
     assert answer.status_code == (413 if layers == 1 else 400)
-    assert intake.budget.held == 0
+    assert application.state.intake.budget.held == 0
     assert httpx.post(f"{url}/v1/inferences", json=call(1), headers=bearer(token)).status_code == 200
 
 
@@ -87,26 +133,15 @@ def test_a_body_of_many_empty_gzip_members_is_refused(service):
     assert "members" in answer.json()["detail"]
 
 
-def test_a_body_that_is_not_there_in_time_is_given_up(service, monkeypatch):
-    from canonry.service import body
-
-    monkeypatch.setattr(body, "SECONDS", 0.2)
-    url, token, intake = service
-    head = f"POST /v1/inferences HTTP/1.1\nHost: x\nAuthorization: Bearer {token}\nContent-Type: application/json\n"
-    answer = talk(url, f"{head}Content-Length: 1000\n", b"[")
-    assert answer.startswith(b"HTTP/1.1 408")
-    assert intake.budget.held == 0
-
-
 def test_whoever_goes_away_in_the_middle_leaves_nothing_behind(service, zones):
-    url, token, intake = service
+    url, token, application = service
     parts = urlsplit(url)
     head = f"POST /v1/inferences HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
     with socket.create_connection((parts.hostname, parts.port)) as connection:
         connection.sendall(f"{head}Content-Length: 100000\r\n\r\n".encode() + b"[" + b" " * 50_000)
-        while not intake.budget.held:
+        while not application.state.intake.budget.held:
             time.sleep(0.01)
-    while intake.budget.held:
+    while application.state.intake.budget.held:
         time.sleep(0.01)
     assert accepted(zones.landing) == []
 

@@ -87,6 +87,8 @@ def test_an_index_is_searched_by_vector_and_by_text(client: httpx.Client) -> Non
 @pytest.mark.parametrize(
     ("body", "message"),
     [
+        (None, "Invalid JSON"),
+        ([], "object"),
         ({}, "send either text or vector"),
         ({"text": "a", "vector": [1.0]}, "send either text or vector"),
         ({"text": "a", "k": 0}, "greater than or equal to 1"),
@@ -353,6 +355,8 @@ def test_every_route_is_described(url: str) -> None:
     search = document["paths"]["/v1/indexes/{name}/search"]["post"]
     schemas = document["components"]["schemas"]
     assert search["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/SearchQuery")
+    assert schemas["SearchQuery"]["properties"]["k"]["maximum"] == 1000
+    assert {"408", "413"} <= set(search["responses"])
     assert search["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].endswith("/SearchAnswer")
     assert set(schemas["SearchAnswer"]["properties"]) == {"name", "version", "hits"}
     for path, operations in document["paths"].items():
