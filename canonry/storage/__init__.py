@@ -2,7 +2,7 @@
 
 from canonry.storage._local import Files, LocalStorage
 from canonry.storage._object import ObjectStorage
-from canonry.storage._seam import Conflict, Entry, NotFound, Storage, StorageError
+from canonry.storage._seam import Conflict, Entry, NotFound, Storage, StorageError, Unreachable
 from canonry.storage._zones import Zones, open_storage, open_zones
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "ObjectStorage",
     "Storage",
     "StorageError",
+    "Unreachable",
     "Zones",
     "open_storage",
     "open_zones",

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from canonry.storage._seam import Conflict, Entry, NotFound, StorageError, parts_of
+from canonry.storage._seam import Conflict, Entry, NotFound, StorageError, Unreachable, parts_of
 
 if TYPE_CHECKING:
     from obstore import UpdateVersion
@@ -134,13 +134,31 @@ class ObjectStorage:
 
     @contextmanager
     def _errors(self, path: str) -> Iterator[None]:
-        from obstore.exceptions import BaseError
+        from obstore.exceptions import BaseError, GenericError
 
         if path != ".":
             parts_of(path, self.url)
+        self._refuse_after_fork()
         try:
             yield
         except FileNotFoundError:
             raise NotFound(f"{self.url}/{path}: no such object") from None
         except BaseError as error:
-            raise StorageError(f"{self.url}/{path}: {str(error).splitlines()[0]}") from None
+            # Whatever is not the store's own answer is of this class: no connection, no end, an answer of 500.
+            kind = Unreachable if isinstance(error, GenericError) else StorageError
+            raise kind(f"{self.url}/{path}: {str(error).splitlines()[0]}") from None
+
+    def _refuse_after_fork(self) -> None:
+        global _used_in
+        if _used_in is None:
+            _used_in = os.getpid()
+        elif _used_in != os.getpid():
+            raise StorageError(
+                f"{self.url}: this process was forked from one that had used an object store, whose threads a fork "
+                "ends, and would wait for ever; use it in workers alone (gunicorn: open indexes and logs in post_fork, "
+                "or leave --preload out), start workers with `spawn`, or set CANONRY_URL to read from the service"
+            )
+
+
+_used_in: int | None = None
+"""The process that used an object store first. obstore has one set of threads a process, and no way to renew them."""

@@ -14,6 +14,10 @@ class StorageError(Exception):
     """Something a storage could not do; the message names the path."""
 
 
+class Unreachable(StorageError):
+    """The storage does not answer at the moment; asking again later may help."""
+
+
 class NotFound(StorageError):
     """There is nothing at this path."""
 
