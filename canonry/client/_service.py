@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote
 
-from canonry.storage import Entry, NotFound, StorageError
+from canonry.storage import Entry, NotFound, StorageError, Unreachable
 
 if TYPE_CHECKING:
     import httpx
@@ -19,7 +19,7 @@ _ATTEMPTS = 4
 """How often a download that broke off is taken up where it ended."""
 
 
-class ServiceAway(StorageError):
+class ServiceAway(Unreachable):
     """The service cannot be reached, or cannot answer at the moment."""
 
 
