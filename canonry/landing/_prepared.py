@@ -81,7 +81,7 @@ class Envelope:
             # Most times end in Z, and need no zone to be told.
             in_utc = time[-1] == "Z" and time[-2].isdecimal()
             moment = naive_utc(dt.datetime.fromisoformat(time[:-1] if in_utc else time))
-        except (TypeError, ValueError, OverflowError, LookupError):
+        except (AttributeError, TypeError, ValueError, OverflowError, LookupError):
             wrong = "missing" if time is None else f"{str(time)[:80]!r} is not an ISO 8601 time"
             raise Unreadable(f"{self._time}: {wrong}", raw_of(document, raw)) from None
         if not self._first <= moment <= self._latest:

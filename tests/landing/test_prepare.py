@@ -85,3 +85,10 @@ def test_a_parsed_document_that_is_too_deep_to_be_written_keeps_its_bytes():
     assert deep.reason.startswith("event: nested too deeply")
     (same,) = writing.prepare("inferences", [raw])
     assert (deep.digest, deep.line) == (same.digest, same.line)
+
+
+@pytest.mark.parametrize("time", [[1, "Z"], ["9", "Z"], {"-1": "Z"}, 7, 1.5, True, "", "Z", "9Z", [], [[], "Z"]])
+def test_a_time_of_any_type_costs_its_own_event_alone(time):
+    events = [{**inference(1), "started_at": time}, inference(2)]
+    wrong, right = writer(LocalStorage("/nowhere")).prepare("inferences", events)
+    assert wrong.reason.startswith("started_at: ") and right.reason is None
