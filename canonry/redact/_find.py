@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import cache, partial
 
 Span = tuple[int, int]
 Find = Callable[[str], Iterable[Span]]
@@ -71,7 +71,7 @@ def find_cards(text: str) -> Iterator[Span]:
 
 _IBAN = re.compile(r"\d(?<=[A-Za-z]{2}.)(?<![A-Za-z0-9]...)\d(?=[ -]?[A-Za-z0-9]{2})", re.ASCII)
 _IBAN_REST = re.compile(r"(?:[ -]?[A-Za-z0-9]){0,30}", re.ASCII)
-_IBAN_LENGTHS = range(34, 14, -1)
+_IBAN_PART = re.compile(r"(\d+)!")
 
 
 def find_ibans(text: str) -> Iterator[Span]:
@@ -81,15 +81,25 @@ def find_ibans(text: str) -> Iterator[Span]:
     position = 0
     while candidate := _IBAN.search(text, position):
         start, position = candidate.start() - 2, candidate.end()
-        rest = _IBAN_REST.match(text, position)
-        ends = [place + 1 for place in range(start, rest.end() if rest else position) if text[place] not in " -"]
-        for length in _IBAN_LENGTHS:
-            if length > len(ends) or text[ends[length - 1] : ends[length - 1] + 1].isalnum():
-                continue
-            if iban.is_valid(text[start : ends[length - 1]]):
-                yield start, ends[length - 1]
-                position = ends[length - 1]
-                break
+        length = _iban_length(text[start : start + 2].upper())
+        rest = _IBAN_REST.match(text, position) if length else None
+        if rest is None:
+            continue
+        ends = [place + 1 for place in range(start, rest.end()) if text[place] not in " -"]
+        if length > len(ends) or text[ends[length - 1] : ends[length - 1] + 1].isalnum():
+            continue
+        if iban.is_valid(text[start : ends[length - 1]]):
+            position = ends[length - 1]
+            yield start, position
+
+
+@cache
+def _iban_length(country: str) -> int:
+    """How many characters a country's numbers have, all of them the same; 0 where there is no such country."""
+    from stdnum import numdb
+
+    _, about = numdb.get("iban").info(country)[0]
+    return 4 + sum(map(int, _IBAN_PART.findall(about["bban"]))) if "bban" in about else 0
 
 
 _IPV4 = re.compile(r"\d(?<![\w.-].)\d{0,2}(?:\.\d{1,3}){3}(?![\w-]|\.\d)", re.ASCII)

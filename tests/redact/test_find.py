@@ -53,6 +53,8 @@ FOUND = {
 }
 
 KEPT = [
+    "AA89370400440532013000",  # no country's
+    "DE8937040044053201300",  # too short for its country
     "4111111111111112",  # not Luhn's
     "4111 1111 1111 1112",
     "1234567812345670",  # Luhn's, but no issuer's
@@ -188,6 +190,8 @@ HOSTILE = {
     "colons": "1:a:" * 25_000,
     "IBANs that are none": "DE89 3704 0044 0532 0130 01 " * 4_000,
     "letters and digits": "DE12" * 25_000,
+    "beginnings of IBANs": "DE12 AB34 " * 10_000,
+    "countries that are none": "AA00 " * 20_000,
     "web tokens": "eyJ" * 34_000,
     "schemes": "://a:" * 20_000 + "@",
     "key headers": "-----BEGIN PRIVATE KEY-----" * 4_000,
