@@ -20,6 +20,7 @@ SHORTEST = 6
 
 _DIGIT = re.compile(r"\d")
 _NAMES_REMEMBERED = 10_000
+_NAME_LENGTH = 100
 
 
 class Mask:
@@ -36,6 +37,7 @@ class Mask:
         finders = [(kind, finder(kind, regions)) for kind in ORDER if kind in wanted]
         self._names: list[tuple[str, Find]] = [each for each in finders if each[0] in NAMES]
         self._all: list[tuple[str, Find]] = finders
+        self._plain_fields: set[str] = set()
         self._plain_names: set[str] = set()
 
     def text(self, text: str, *, identifier: bool = False) -> str:
@@ -52,13 +54,23 @@ class Mask:
                 text = "".join(_replaced(text, spans))
         return text
 
+    def field(self, field: str) -> str:
+        """A field's name with markers, or the very same."""
+        return self._remembered(field, self._plain_fields, identifier=False)
+
     def name(self, name: str) -> str:
-        """A field's name with markers, or the very same name. Names recur, so plain ones are remembered."""
-        if name in self._plain_names:
-            return name
-        masked = self.text(name)
-        if masked is name and len(self._plain_names) < _NAMES_REMEMBERED:
-            self._plain_names.add(name)
+        """The name of a thing, such as a model or a product, with markers for addresses and secrets, or the same."""
+        return self._remembered(name, self._plain_names, identifier=True)
+
+    def _remembered(self, text: str, plain: set[str], *, identifier: bool) -> str:
+        """What recurs is looked at once: plain ones are remembered, until there are too many."""
+        if text in plain:
+            return text
+        masked = self.text(text, identifier=identifier)
+        if masked is text and len(text) <= _NAME_LENGTH:
+            if len(plain) >= _NAMES_REMEMBERED:
+                plain.clear()
+            plain.add(text)
         return masked
 
     def _without_expressions(self, expressions: Expressions, text: str) -> str:

@@ -26,7 +26,9 @@ MAX_RAW_BYTES = 4 << 20
 """Of larger unreadable events nothing is kept where text is masked."""
 
 _OPINIONS = frozenset({"comment", "correction"})
-_JUDGED = frozenset({"error_type", "result"})
+_FREE = frozenset({"error_type", "feature", "name", "result", "signal"})
+"""Known fields in which anything may stand (a step's name may be its span's): masked as an unknown field is."""
+
 _BEGINS_JSON = re.compile(r"\s*[{\[]")
 _ESCAPED = re.compile(r"\\u00([2-7][0-9A-Fa-f])")
 
@@ -65,16 +67,21 @@ class Redactor:
             self._count_left_out()
         if self._mask is None:
             return document
-        known = _left_alone(event_type.name)
-        redacted = {name: value for name, value in document.items() if name in known}
-        rest = {name: value for name, value in document.items() if name not in known}
+        names = _names(event_type.name)
+        redacted: dict[str, Any] = {}
+        rest: dict[str, Any] = {}
+        for name, value in document.items():
+            if name not in names:
+                rest[name] = value
+            else:
+                redacted[name] = self._masked_name(value) if names[name] else value
         if self.content == "mask":
             return redacted | self._masked(rest, 0)
         said = {name: rest.pop(name) for name in _contents(event_type.name) if name in rest}
         if chunks := _chunks(said.get("retrieved")):
             redacted["retrieved"] = chunks
-        judged = {name: rest.pop(name) for name in _JUDGED & event_type.field_names if name in rest}
-        return redacted | self._masked(judged, 0) | self._short(rest, 0)
+        free = {name: rest.pop(name) for name in _FREE & event_type.field_names if name in rest}
+        return redacted | self._masked(free, 0) | self._short(rest, 0)
 
     def raw(self, event_type: EventType, raw: bytes) -> bytes | None:
         """Bytes of an event that could not be read, as they may be stored; None where nothing of them may be."""
@@ -133,13 +140,21 @@ class Redactor:
         if isinstance(value, dict):
             changed = False
             fields: dict[str, Any] = {}
+            taken: dict[str, int] = {}
             for name, inner in value.items():
-                masked_name = self._mask.name(name)
+                masked_name = self._mask.field(name)
                 masked = self._masked(inner, depth + 1, is_identifier(name)) if inner.__class__ in _WALKED else inner
                 changed = changed or masked is not inner or masked_name is not name
-                fields[_free(fields, masked_name)] = masked
+                fields[_free(fields, masked_name, taken)] = masked
             return fields if changed else value
         return value
+
+    def _masked_name(self, value: Any) -> Any:
+        """What a field holds that names a thing: such names recur."""
+        assert self._mask
+        if value.__class__ is str and _json(value) is None:
+            return self._mask.name(value)
+        return self._masked(value, 0, identifier=True)
 
     def _masked_text(self, text: str, depth: int, identifier: bool) -> str:
         assert self._mask
@@ -159,10 +174,11 @@ class Redactor:
         assert self._mask
         if isinstance(value, dict):
             fields: dict[str, Any] = {}
+            taken: dict[str, int] = {}
             for key, inner in value.items():
                 hidden = bool(inner) and inner.__class__ in _WALKED and names_content(key)
                 short = DROPPED if hidden else self._short(inner, depth + 1, key)
-                fields[_free(fields, DROPPED if _is_prose(key) else self._mask.name(key))] = short
+                fields[_free(fields, DROPPED if _is_prose(key) else self._mask.field(key), taken)] = short
             return fields
         if isinstance(value, list):
             return [self._short(each, depth + 1, name) for each in value]
@@ -221,10 +237,17 @@ def _without_users(kind: str) -> frozenset[str]:
 
 
 @cache
-def _left_alone(kind: str) -> frozenset[str]:
-    """Fields that are ids, times, numbers and names: not text."""
-    fields = EVENT_TYPES[kind].all_fields
-    return frozenset(f.name for f in fields if f.type not in ("json", "retrieved")) - _JUDGED - _contents(kind)
+def _names(kind: str) -> dict[str, bool]:
+    """Known fields that name things or times, and whether an address or a secret is looked for in them.
+
+    It is not in the ids by which events are told apart and joined, nor in the time that has to be read.
+    """
+    event_type = EVENT_TYPES[kind]
+    known = {field.name for field in event_type.all_fields if field.type in ("text", "time")}
+    return {
+        name: name == "session_id" or not (name.endswith(("_id", "_hash")) or name == event_type.time_field)
+        for name in known - _FREE - _contents(kind)
+    }
 
 
 def _chunks(retrieved: Any) -> list[dict[str, Any]]:
@@ -245,13 +268,15 @@ def _json(text: str) -> Any:
         return None
 
 
-def _free(fields: dict[str, Any], name: str) -> str:
-    """A name that is not taken yet: two names may become one marker."""
-    number, free = 1, name
-    while free in fields:
+def _free(fields: dict[str, Any], name: str, taken: dict[str, int]) -> str:
+    """A name that is not taken yet: two names may become one marker. `taken` has the last number given to each."""
+    if name not in fields:
+        return name
+    number = taken.get(name, 1) + 1
+    while f"{name} {number}" in fields:
         number += 1
-        free = f"{name} {number}"
-    return free
+    taken[name] = number
+    return f"{name} {number}"
 
 
 def _without_cut_end(text: str) -> str:

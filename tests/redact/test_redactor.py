@@ -80,6 +80,53 @@ def test_digits_of_ids_times_and_versions_stay_but_an_address_in_an_id_does_not(
     assert (masked["session_id"], masked["response_model"]) == ("415-555-2671", "1.2.3.4")
 
 
+KEYED = "key sk-a1B2c3D4e5F6a1B2c3D4e5F6"
+PHONED = "call +1 650 253 0000"
+
+
+@pytest.mark.parametrize("content", ["mask", "drop"])
+@pytest.mark.parametrize(
+    "event_type", [pytest.param(each, id=each.name) for each in (INFERENCE, STEP, FEEDBACK, ANNOTATION)]
+)
+def test_no_known_field_but_an_id_that_joins_events_lets_an_address_or_a_secret_through(content, event_type):
+    ids = {name for name in event_type.field_names if name.endswith(("_id", "_hash"))} - {"session_id"}
+    for field in event_type.field_names - ids - {event_type.time_field}:
+        for value in (PLANTED, f"[{json.dumps(PLANTED)}]", [PLANTED], {"a": {PLANTED: KEYED}}, KEYED):
+            stored = json.dumps(redactor(content)(event_type, {field: value}))
+            assert PLANTED not in stored and KEYED not in stored, field
+    for field in ids - {"user_hash"}:
+        assert redactor(content)(event_type, {field: PLANTED}) == {field: PLANTED}
+
+
+@pytest.mark.parametrize("content", ["mask", "drop"])
+def test_fields_in_which_anything_may_stand_are_masked_as_any_text_and_a_number_written_as_text_too(content):
+    redact = redactor(content)
+    assert redact(INFERENCE, {"feature": PHONED, "error_type": PHONED, "finish_reason": KEYED}) == {
+        "feature": "call [phone]",
+        "error_type": "call [phone]",
+        "finish_reason": "key [secret]",
+    }
+    assert redact(FEEDBACK, {"signal": PHONED}) == {"signal": "call [phone]"}
+    assert redact(STEP, {"name": PHONED}) == {"name": "call [phone]"}
+    assert PHONED not in str(redact(INFERENCE, {"input_tokens": PHONED}))
+    plain = {"feature": "search", "session_id": "s-1", "signal": "thumb", "input_tokens": 7, "cache_hit": True}
+    assert redact(INFERENCE, plain) == plain
+
+
+def test_names_that_are_remembered_are_few_and_short():
+    redact = redactor()
+    for number in range(10_050):
+        assert redact(INFERENCE, {"session_id": f"s-{number}"}) == {"session_id": f"s-{number}"}
+    assert redact(INFERENCE, {"session_id": "s" * 101})
+    assert max(map(len, redact._mask._plain_names)) < 10 and len(redact._mask._plain_names) == 50
+
+
+def test_many_names_that_become_one_marker_take_a_time_that_their_number_allows():
+    event = {"attributes": {f"a{number}@b.example": number for number in range(50_000)}}
+    masked = redactor()(STEP, event)["attributes"]
+    assert list(masked.values()) == list(range(50_000)) and list(masked)[-1] == "[email] 50000"
+
+
 def test_two_names_that_become_one_marker_keep_both_values():
     masked = redactor()(STEP, {"attributes": {"a@b.example": 1, "c@d.example": 2, "[email]": 3}})
     assert masked["attributes"] == {"[email]": 1, "[email] 2": 2, "[email] 3": 3}
