@@ -150,9 +150,22 @@ class LandingWriter:
         if not self._landing.appends:
             self._landing.put_if_absent(segment_path(kind, received, day, str(ULID())), batch)
             return
+        # Nothing is ever written after a torn batch: after a failure a segment is left unless it is as it was before.
         path, size = self._grown.pop((kind, received, day), ("", 0))
         if not path or size + len(batch) > MAX_SEGMENT_BYTES:
             path, size = segment_path(kind, received, day, str(ULID())), 0
-        # A segment whose append failed is not kept here: nothing is ever written after a torn batch.
-        self._landing.append(path, batch)
+        try:
+            self._landing.append(path, batch)
+        except OSError:
+            if self._length(path) == size:
+                self._grown[kind, received, day] = (path, size)
+            raise
         self._grown[kind, received, day] = (path, size + len(batch))
+
+    def _length(self, path: str) -> int | None:
+        """Bytes of a segment, 0 where there is none yet; None where that cannot be told."""
+        try:
+            entry = self._landing.head(path)
+        except OSError:
+            return None
+        return entry.size if entry else 0

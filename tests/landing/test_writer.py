@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import errno
 import json
+import os
 import re
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from canonry.collect.rejected import collect_unreadable
 from canonry.landing import MAX_EVENT_BYTES, LandingWriter, list_segments, read_committed
 from canonry.people import hash_key, user_hash
 from canonry.redact import Redactor
-from canonry.storage import LocalStorage, ObjectStorage, Zones, open_zones
+from canonry.storage import Files, LocalStorage, ObjectStorage, Zones, open_zones
 from tests.collect.making import AFTER, DAY, NOON, contents, feedback, ids, inference, rows, writer
 from tests.forgetful import ForgetfulFiles, FullDisk
 
@@ -68,6 +70,56 @@ def test_a_full_disk_is_told_and_sending_again_doubles_nothing(tmp_path, room):
         collect_day(zones, "inferences", day, today=AFTER)
     assert sorted(ids(zones, "inferences")) == [f"call-{number:04d}" for number in range(9)]
     assert {row["reason"].partition(":")[0] for row in rows(zones, "rejected")} <= {"torn end"}
+
+
+def files_under(landing: LocalStorage) -> list[int]:
+    """Sizes of everything that lies there."""
+    return sorted(path.stat().st_size for path in landing.root.rglob("*") if path.is_file())
+
+
+class Refusing(Files):
+    """A stand-in for a disk that is full while `full`: a file can be made, and what was written of it is taken back."""
+
+    full = True
+
+    def append(self, path: Path, data: bytes) -> None:
+        super().append(path, b"" if self.full else data)
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+
+def test_a_disk_that_stays_full_is_left_as_it_was_however_often_it_is_tried(tmp_path):
+    disk = Refusing()
+    landing = LocalStorage(tmp_path, disk)
+    writing = writer(landing)
+    for already in (0, 1):
+        disk.full = True
+        for number in range(5):
+            with pytest.raises(OSError, match="No space left"):
+                writing.append("inferences", [inference(number)])
+        assert [bool(size) for size in files_under(landing)] == [bool(already)]
+        disk.full = False
+        writing.append("inferences", [inference(already)])
+    assert len(files_under(landing)) == 1
+    assert [event["inference_id"] for event in landed(landing)] == ["call-0000", "call-0001"]
+
+
+def test_nothing_is_written_after_a_batch_that_is_torn_or_of_which_nobody_knows_whether_it_is(tmp_path, monkeypatch):
+    disk = FullDisk(10_000)
+    landing = LocalStorage(tmp_path, disk)
+    writing = writer(landing)
+    writing.append("inferences", [inference(0)])
+    for room, blind in ((50, False), (0, True)):
+        disk.room = room
+        with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+            if blind:
+                patch.setattr(LocalStorage, "head", lambda *_: os.stat("/absent/file"))
+                patch.setattr(LocalStorage, "append", lambda self, path, data: disk.append(self.root / path, data))
+            writing.append("inferences", [inference(1)])
+        disk.room = 10_000
+        writing.append("inferences", [inference(1 + blind)])
+    assert len(files_under(landing)) == 3
+    assert [event["inference_id"] for event in landed(landing)] == ["call-0000", "call-0001", "call-0002"]
 
 
 DEEP = b'{"inference_id":"deep","started_at":"2026-03-10T12:00:00","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
