@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import threading
+import os
 from collections.abc import Collection
 from typing import Any
 
 from canonry.encode import MODEL_FILE, TOKENIZER_FILE, EncoderError, EncoderFiles, TextEncoder, load_encoder, load_onnx
-from canonry.release import Release, ReleaseError, local_files
+from canonry.forked import OwnLock
+from canonry.release import LocalFiles, Release, ReleaseError, local_files
 from canonry.search import CHUNKS, VECTORS, VectorIndex, Where
 
 
@@ -29,31 +30,26 @@ class Opened:
                 f"{release.folder}: its vectors have {self.vectors.dimension} values, but its encoder "
                 f"{self.encoder.name} gives {self.encoder.dimension}; publish it again"
             )
-        self._loading = threading.Lock()
-        self._carried: Any = None
+        self._loading = OwnLock()
+        self._carried: LocalFiles | None = None
+        self._encoders: dict[tuple[int, int | None], TextEncoder] = {}
 
     @property
     def has_encoder_loaded(self) -> bool:
         """Whether somebody searched by text."""
-        return self._carried is not None
+        return bool(self._encoders)
 
     def text_encoder(self, threads: int | None = None) -> TextEncoder:
         """The encoder in the release, ready; `threads` work on a batch (default: the machine's). Raises EncoderError.
 
         A release of before releases carried one needs its package: the extra `embed`.
         """
-        if self.encoder.onnx is None:
-            try:
-                return load_encoder(self.encoder, threads)
-            except EncoderError as error:
-                raise EncoderError(
-                    f"{error}; {self._release.folder} carries no encoder, as releases do now: build the index again, "
-                    "and pip install 'canonry[encode]' will do"
-                ) from None
-        with self._loading:
-            if self._carried is None:
-                self._carried = local_files(self._release, (MODEL_FILE, TOKENIZER_FILE))
-        return load_onnx(self.encoder, self._carried[MODEL_FILE], self._carried[TOKENIZER_FILE], threads)
+        # A process that was forked loads its own.
+        key = (os.getpid(), threads)
+        found = self._encoders.get(key)
+        if found is None:
+            found = self._encoders[key] = self._load(threads)
+        return found
 
     def search_text(
         self,
@@ -67,6 +63,20 @@ class Opened:
         encoder = self.text_encoder(threads)
         vectors = encoder.encode([text])[0] if isinstance(text, str) else encoder.encode(text)
         return self.vectors.search(vectors, k, where, readable)
+
+    def _load(self, threads: int | None) -> TextEncoder:
+        if self.encoder.onnx is None:
+            try:
+                return load_encoder(self.encoder, threads)
+            except EncoderError as error:
+                raise EncoderError(
+                    f"{error}; {self._release.folder} carries no encoder, as releases do now: build the index again, "
+                    "and pip install 'canonry[encode]' will do"
+                ) from None
+        with self._loading:
+            if self._carried is None:
+                self._carried = local_files(self._release, (MODEL_FILE, TOKENIZER_FILE))
+        return load_onnx(self.encoder, self._carried[MODEL_FILE], self._carried[TOKENIZER_FILE], threads)
 
 
 def _encoder_of(release: Release) -> EncoderFiles:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,22 +27,25 @@ OUTPUT = "vectors"
 
 
 def load_onnx(files: EncoderFiles, model: Path, tokenizer: Path, threads: int | None = None) -> OnnxEncoder:
-    """The encoder in these two files, whose digests the caller has verified; loaded once a process for one content.
+    """The encoder in these two files, whose digests the caller has verified; one for all who use the same at one time.
 
     `threads`: at most so many work on one batch (default: the machine's). Raises EncoderError where the extra is
     missing or the files are not the encoder that `files` describes.
     """
-    # A session's threads do not survive a fork, so that every process loads its own.
-    key = (files, files.onnx or str(model), files.tokenizer or str(tokenizer), threads, os.getpid())
-    with _LOADING:
-        if key not in _LOADED:
-            while len(_LOADED) >= _KEPT:
-                del _LOADED[next(iter(_LOADED))]
-            _LOADED[key] = OnnxEncoder(files, _session(files, model, threads), tokenizer)
-        return _LOADED[key]
+    key = (files, files.onnx or str(model), files.tokenizer or str(tokenizer), threads)
+    found = _LOADED.get(key)
+    if found is None:
+        # Whoever wants another encoder does not wait for this one.
+        with _LOADING.setdefault(key, threading.Lock()):
+            found = _LOADED.get(key)
+            if found is None:
+                found = _LOADED[key] = OnnxEncoder(files, _session(files, model, threads), tokenizer)
+    return found
 
 
 def _session(files: EncoderFiles, model: Path, threads: int | None) -> InferenceSession:
+    # Without it ONNX Runtime reports to its maker, from a thread that keeps a forked process from ending.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime
         import tokenizers  # noqa: F401
@@ -97,7 +102,17 @@ class OnnxEncoder(TextEncoder):
         return vectors
 
 
-_KEPT = 4
-_LOADED: dict[tuple[object, ...], OnnxEncoder] = {}
-_LOADING = threading.Lock()
-os.register_at_fork(after_in_child=lambda: globals().update(_LOADING=threading.Lock()))
+_LOADED: weakref.WeakValueDictionary[tuple[object, ...], OnnxEncoder] = weakref.WeakValueDictionary()
+_LOADING: dict[tuple[object, ...], threading.Lock] = {}
+
+
+def _begin_again() -> None:
+    # A session's threads do not survive a fork, so that every process loads its own. What the parent loaded is never
+    # let go of, not even at the end of the child: a session that is taken down waits for its threads.
+    for encoder in list(_LOADED.values()):
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(encoder))
+    _LOADED.clear()
+    _LOADING.clear()
+
+
+os.register_at_fork(after_in_child=_begin_again)

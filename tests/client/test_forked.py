@@ -18,7 +18,7 @@ from tests.released import chunks, release_index
 ROWS = 40_000
 
 FORKED = """
-import os, sys, traceback
+import os, signal, sys, traceback
 import numpy as np
 from canonry import client
 
@@ -40,10 +40,12 @@ for worker in range(3):
         found = index.search(own[:64], k=1)
         assert [hits[0].chunk_id for hits in found] == [f"c{row}" for row in range(64)]
         assert len(index.search_text("red", k=3, where={"ordinal": [1, 2]})) == 3
-        os._exit(0)
     except BaseException:
         traceback.print_exc()
         os._exit(1)
+    # It ends as a worker does: what it has loaded, and what its parent had, is taken down.
+    signal.alarm(30)
+    sys.exit(0)
 print([os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in workers])
 """
 

@@ -6,6 +6,8 @@ import dataclasses
 import datetime as dt
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,16 @@ import pytest
 
 from canonry import catalog, client, lake, release
 from canonry.client import Damaged, ReleaseError
-from canonry.encode import MODEL_FILE, TOKENIZER_FILE, EncoderError, EncoderFiles, exported, files_of, load_encoder
+from canonry.encode import (
+    MODEL_FILE,
+    TOKENIZER_FILE,
+    EncoderError,
+    EncoderFiles,
+    _onnx,
+    exported,
+    files_of,
+    load_encoder,
+)
 from canonry.release import File
 from canonry.search import CHUNK_SCHEMA, CHUNKS, VECTORS
 from canonry.storage import Zones, open_zones
@@ -49,6 +60,8 @@ def publish(home: Path, files: EncoderFiles, said: EncoderFiles, carried: dict[s
 
 SEARCH = """
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from canonry import client
 index = client.open_index("docs", home=sys.argv[1])
 print([hit.text for hit in index.search_text("columnar file formats", k=1)], [
@@ -88,6 +101,55 @@ def test_versions_of_one_encoder_load_it_once(
     second = client.open_index("docs", home=home.home)
     assert first.version != second.version
     assert first.opened.text_encoder() is second.opened.text_encoder()
+
+
+def test_any_number_of_encoders_is_loaded_once_each(
+    home: Zones, released_index: Any, made_vectors: Any, made_chunks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads: list[Path] = []
+    session = _onnx._session
+
+    def counted(files: EncoderFiles, model: Path, threads: int | None) -> Any:
+        loads.append(model)
+        return session(files, model, threads)
+
+    monkeypatch.setattr(_onnx, "_session", counted)
+    indexes = []
+    for number in range(6):
+        released_index(home.published, made_vectors(), made_chunks(), name=f"docs-{number}", sha256=f"{number:064}")
+        indexes.append(client.open_index(f"docs-{number}", home=home.home))
+    for _ in range(3):
+        for index in indexes:
+            assert index.search_text("red", k=1)
+    assert len(loads) == 6
+
+
+def test_who_has_an_encoder_does_not_wait_for_another_that_is_being_loaded(
+    home: Zones, released_index: Any, made_vectors: Any, made_chunks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready = client.open_index("docs", home=home.home)
+    ready.search_text("red")
+    released_index(home.published, made_vectors(), made_chunks(), name="other", sha256="1" * 64)
+    other = client.open_index("other", home=home.home)
+    loading, go_on = threading.Event(), threading.Event()
+    session = _onnx._session
+
+    def slow(files: EncoderFiles, model: Path, threads: int | None) -> Any:
+        loading.set()
+        assert go_on.wait(20)
+        return session(files, model, threads)
+
+    monkeypatch.setattr(_onnx, "_session", slow)
+    with ThreadPoolExecutor(3) as pool:
+        waiting = pool.submit(other.search_text, "red", 1)
+        assert loading.wait(20)
+        try:
+            assert len(pool.submit(ready.search_text, "green", 3).result(10)) == 3
+            again = client.open_index("docs", home=home.home)
+            assert len(pool.submit(again.search_text, "green", 3).result(10)) == 3
+        finally:
+            go_on.set()
+        assert len(waiting.result(20)) == 1
 
 
 def test_a_damaged_encoder_is_refused(home: Zones) -> None:
