@@ -66,6 +66,9 @@ class ServiceStorage:
         paths += [f"{kind}/{name}/releases/{each['version']}/manifest.json" for each in found["releases"]]
         yield from (Entry(path, 0, "") for path in sorted(paths) if path.startswith(f"{prefix}/"))
 
+    def folders(self, prefix: str) -> tuple[str, ...]:
+        raise StorageError(f"{self.url}: releases are listed by kind and name, not under {prefix!r}")
+
     @contextmanager
     def local_copy(self, path: str) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="canonry-") as folder:

@@ -143,6 +143,11 @@ def list_releases(published: Storage, kind: str | None = None, name: str | None 
     return sorted(releases, key=lambda each: (each.manifest.kind, each.manifest.name, each.manifest.created_at))
 
 
+def names(published: Storage, kind: str) -> tuple[str, ...]:
+    """Everything of a kind that was ever released, or begun to be, in order; no object is looked at."""
+    return published.folders(kind_folder(kind))
+
+
 def _releases_under(published: Storage, prefix: str) -> Iterator[Release]:
     for entry in published.list(prefix):
         match entry.path.split("/"):

@@ -17,6 +17,7 @@ from canonry.release import Release, ReleaseError
 from canonry.service import models_out as out
 from canonry.service.access import Caller, Gate, requires
 from canonry.service.library import Library
+from canonry.service.listings import listing, releases_of
 from canonry.service.problems import Problem
 from canonry.service.release_files import IMMUTABLE, SCOPES, SHORT, file_answer, refuse_without_tags, small_answer
 from canonry.service.small_body import SMALL_BYTES, SmallBodyRoute
@@ -78,7 +79,7 @@ def _add_indexes(routes: APIRouter, library: Library, workers: Workers) -> None:
     @routes.get("/indexes", tags=["indexes"], response_model=out.Listing)
     async def list_indexes(caller: ReadsIndexes, channel: Channel = "production") -> Response:
         """Indexes that a channel points to."""
-        return _json(await workers.run(_listing, library.published, "indexes", channel))
+        return _json(await workers.run(listing, library.published, "indexes", channel))
 
     @routes.get("/indexes/{name}", tags=["indexes"], response_model=out.ManifestOut)
     async def index_manifest(
@@ -135,7 +136,7 @@ def _add_prompts_and_models(routes: APIRouter, library: Library, workers: Worker
     @routes.get("/prompts", tags=["prompts"], response_model=out.Listing)
     async def list_prompts(caller: ReadsPrompts, channel: Channel = "production") -> Response:
         """Prompts that a channel points to."""
-        return _json(await workers.run(_listing, library.published, "prompts", channel))
+        return _json(await workers.run(listing, library.published, "prompts", channel))
 
     @routes.get("/prompts/{name}", tags=["prompts"], response_model=out.PromptOut)
     async def prompt(
@@ -159,7 +160,7 @@ def _add_tables(routes: APIRouter, library: Library, workers: Workers) -> None:
     @routes.get("/tables", tags=["tables"], response_model=out.Listing)
     async def list_tables(caller: ReadsTables, channel: Channel = "production") -> Response:
         """Tables that a channel points to."""
-        return _json(await workers.run(_listing, library.published, "tables", channel))
+        return _json(await workers.run(listing, library.published, "tables", channel))
 
     @routes.get(
         "/tables/{name}",
@@ -190,7 +191,7 @@ def _add_files(routes: APIRouter, published: Storage, workers: Workers) -> None:
     @routes.get("/releases/{kind}/{name}", tags=["releases"], response_model=out.ReleasesOut)
     async def releases(caller: ReadsKind, kind: Kind, name: Name) -> Response:
         """Everything released under a name, and where its channels point."""
-        return _json(await workers.run(_releases, published, kind, name))
+        return _json(await workers.run(releases_of, published, kind, name))
 
     async def channel_pointer(request: Request, caller: ReadsKind, kind: Kind, name: Name, channel: Name) -> Response:
         """The last move of a channel: which version it points to, since when and why."""
@@ -241,45 +242,6 @@ def _search(library: Library, name: str, query: out.SearchQuery, access: frozens
         "name": name,
         "version": opened.version,
         "hits": [{field: getattr(hit, field) for field in fields} for hit in hits],
-    }
-
-
-def _listing(published: Storage, kind: str, channel: str) -> dict[str, Any]:
-    ends = f"/channels/{channel}.json"
-    names = [entry.path.split("/")[1] for entry in published.list(kind) if entry.path.endswith(ends)]
-    items = []
-    for name in sorted(set(names)):
-        try:
-            items.append(_listed(release.resolve(published, kind, name, channel)))
-        except ReleaseError:
-            # A pointer to nothing is no reason to hide the rest; asked for by name, it says what is wrong.
-            continue
-    return {"channel": channel, "items": items}
-
-
-def _listed(found: Release) -> dict[str, Any]:
-    metadata = found.manifest.metadata
-    columns = metadata.get("columns") or []
-    return {
-        "name": found.manifest.name,
-        "version": found.version,
-        "created_at": found.manifest.created_at,
-        "description": metadata.get("description") or "",
-        "rows": metadata.get("vectors", metadata.get("rows")),
-        "columns": list(columns),
-    }
-
-
-def _releases(published: Storage, kind: str, name: str) -> dict[str, Any]:
-    found = release.list_releases(published, kind, name)
-    moves = release.channels(published, kind, name)
-    if not found:
-        raise release.NotReleased(name)
-    return {
-        "kind": kind,
-        "name": name,
-        "channels": {channel: move.version for channel, move in moves.items()},
-        "releases": [{"version": each.version, "created_at": each.manifest.created_at} for each in found],
     }
 
 

@@ -104,6 +104,12 @@ class LocalStorage:
     def list(self, prefix: str = "") -> Iterator[Entry]:
         yield from self._walk(self._at(prefix) if prefix else self.root, f"{prefix}/" if prefix else "")
 
+    def folders(self, prefix: str) -> tuple[str, ...]:
+        try:
+            return tuple(sorted(each.name for each in os.scandir(self._at(prefix)) if each.is_dir()))
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+
     def _walk(self, folder: Path, base: str) -> Iterator[Entry]:
         try:
             found = {f"{each.name}/" if each.is_dir() else each.name: each for each in os.scandir(folder)}

@@ -69,6 +69,13 @@ class ObjectStorage:
             ]
         yield from sorted(entries)
 
+    def folders(self, prefix: str) -> tuple[str, ...]:
+        import obstore
+
+        with self._errors(prefix):
+            found = obstore.list_with_delimiter(self._store, prefix)
+        return tuple(sorted(path.rsplit("/", 1)[-1] for path in found["common_prefixes"]))
+
     def put(self, path: str, data: bytes) -> None:
         import obstore
 

@@ -65,6 +65,10 @@ class Storage(Protocol):
         """Entries under a folder (or all), in order of path."""
         ...
 
+    def folders(self, prefix: str) -> tuple[str, ...]:
+        """Names of the folders right under a folder, in order, whatever lies in them; none where it is none."""
+        ...
+
     def put(self, path: str, data: bytes) -> None:
         """Write or replace an object, at once for every reader."""
         ...

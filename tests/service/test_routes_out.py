@@ -127,6 +127,26 @@ def test_lists_and_manifests_say_what_is_there(client: httpx.Client, zones: Zone
     assert [each["version"] for each in about["releases"]] == [version]
 
 
+def test_lists_look_at_names_and_not_at_everything_published(
+    client: httpx.Client, zones: Zones, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = release.resolve(zones.published, "indexes", "docs").version
+    zones.published.put("indexes/no name/channels/production.json", b"{}")
+    zones.published.put("indexes/torn/channels/production.json", b"{}")
+    everything, listed = type(zones.published).list, []
+
+    def noted(storage: Any, prefix: str = "") -> Any:
+        listed.append(storage.url)
+        return everything(storage, prefix)
+
+    monkeypatch.setattr(type(zones.published), "list", noted)
+    for kind, names in (("indexes", ["docs"]), ("prompts", ["answer"]), ("tables", ["cost_daily"])):
+        assert [item["name"] for item in client.get(f"/v1/{kind}").json()["items"]] == names
+    for channel in ("canary", version):
+        assert client.get("/v1/indexes", params={"channel": channel}).json()["items"] == []
+    assert zones.published.url not in listed
+
+
 def test_prompts_and_models_come_with_their_version(client: httpx.Client, zones: Zones) -> None:
     version = release.resolve(zones.published, "prompts", "answer").version
     prompt = client.get("/v1/prompts/answer")

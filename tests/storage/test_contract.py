@@ -86,6 +86,14 @@ def test_list_is_in_order_of_path_and_by_folder(storage: Storage):
     assert list(storage.list("a/b")) == [storage.head("a/b/y")]
 
 
+def test_folders_are_named_without_what_lies_in_them(storage: Storage):
+    for path in ("kind/b b/releases/1/file", "kind/b b/channels/production.json", "kind/a", "kind/ünï/x", "kinds/c/x"):
+        storage.put(path, b"1")
+    assert storage.folders("kind") == ("b b", "ünï")
+    assert storage.folders("kind/b b") == ("channels", "releases")
+    assert storage.folders("none") == storage.folders("kind/a") == storage.folders("kin") == ()
+
+
 def test_put_file_copies_and_leaves_the_file(storage: Storage, tmp_path):
     source = tmp_path / "source"
     source.write_bytes(b"x" * 100_000)
@@ -144,6 +152,7 @@ def test_paths_that_leave_the_root_or_are_none_are_refused(storage: Storage, pat
         lambda: storage.copy("other", path),
         lambda: storage.read(path),
         lambda: storage.head(path),
+        lambda: storage.folders(path),
         lambda: storage.delete(path),
         lambda: storage.local_copy(path).__enter__(),
     ):
