@@ -7,12 +7,12 @@ from typing import Any
 
 import orjson
 
+from canonry.service.formats import JSON, MAX_ITEMS, media_type
 from canonry.service.outcomes import Outcome
 from canonry.service.problems import Problem
 
-JSON, NDJSON = "application/json", "application/x-ndjson"
+NDJSON = "application/x-ndjson"
 LINES = (NDJSON, "application/ndjson", "application/jsonl", "application/x-jsonlines")
-MAX_EVENTS = 10_000
 
 
 def parse_batch(body: bytes, content_type: str) -> tuple[list[Any], bool]:
@@ -21,7 +21,7 @@ def parse_batch(body: bytes, content_type: str) -> tuple[list[Any], bool]:
     A line that is not JSON is an event that will be rejected; a JSON document that is not JSON has no events at all:
     Problem 400. Also Problem 413 and 415.
     """
-    kind = content_type.partition(";")[0].strip().lower()
+    kind = media_type(content_type)
     if kind in LINES:
         lines = [line for line in body.split(b"\n") if line and not line.isspace()]
         return _few(lines), False
@@ -61,6 +61,6 @@ def count(outcomes: Sequence[Outcome]) -> dict[str, int]:
 
 
 def _few(events: list[Any]) -> list[Any]:
-    if len(events) > MAX_EVENTS:
-        raise Problem(413, f"{len(events):,} events, more than {MAX_EVENTS:,}; send smaller batches")
+    if len(events) > MAX_ITEMS:
+        raise Problem(413, f"{len(events):,} events, more than {MAX_ITEMS:,}; send smaller batches")
     return events

@@ -12,9 +12,9 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from starlette.responses import Response
 
+from canonry.service.formats import JSON, PROTOBUF, media_type
 from canonry.service.problems import Problem
 
-PROTOBUF, JSON = "application/x-protobuf", "application/json"
 Signal = Literal["traces", "logs"]
 
 _CODES = {400: 3, 401: 16, 403: 7, 408: 4, 413: 8, 415: 3, 429: 8, 503: 14}
@@ -23,7 +23,7 @@ _INTERNAL = 13
 
 def answered_in(content_type: str) -> str:
     """The content type of the answer to a request of this one."""
-    return PROTOBUF if content_type.partition(";")[0].strip().lower() == PROTOBUF else JSON
+    return PROTOBUF if media_type(content_type) == PROTOBUF else JSON
 
 
 def success(signal: Signal, content_type: str, rejected: int, message: str) -> Response:

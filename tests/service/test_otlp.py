@@ -7,70 +7,8 @@ from typing import Any
 
 import pytest
 
-from canonry.events import EVENT_TYPES
 from canonry.service.formats import FormatError, otlp
-from canonry.service.formats._evaluation import value_of
-
-TRACE = "0af7651916cd43dd8448eb211c80319c"
-START = 1_773_144_000_000_000_000
-SECOND = 1_000_000_000
-
-
-def value(of: Any) -> dict[str, Any]:
-    if isinstance(of, bool):
-        return {"boolValue": of}
-    if isinstance(of, int):
-        return {"intValue": str(of)}
-    if isinstance(of, float):
-        return {"doubleValue": of}
-    if isinstance(of, list):
-        return {"arrayValue": {"values": [value(each) for each in of]}}
-    if isinstance(of, dict):
-        return {"kvlistValue": {"values": attributes(of)}}
-    return {"stringValue": of}
-
-
-def attributes(of: dict[str, Any]) -> list[dict[str, Any]]:
-    return [{"key": key, "value": value(each)} for key, each in of.items()]
-
-
-def span(number: int, said: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {
-        "traceId": TRACE,
-        "spanId": f"{number:016x}",
-        "name": f"span {number}",
-        "startTimeUnixNano": str(START + number * SECOND),
-        "endTimeUnixNano": str(START + number * SECOND + SECOND // 4),
-        "attributes": attributes(said),
-        **more,
-    }
-
-
-def event(name: str, said: dict[str, Any]) -> dict[str, Any]:
-    return {"name": name, "timeUnixNano": str(START + 9 * SECOND), "attributes": attributes(said)}
-
-
-def body(*spans: dict[str, Any], resource: dict[str, Any] | None = None) -> bytes:
-    described = {"service.name": "shop"} if resource is None else resource
-    scoped = {"scope": {"name": "tracer"}, "spans": list(spans)}
-    group = {"resource": {"attributes": attributes(described)}, "scopeSpans": [scoped]}
-    return json.dumps({"resourceSpans": [group]}).encode()
-
-
-def convert(*spans: dict[str, Any], **more: Any) -> otlp.Converted:
-    found = otlp.convert(body(*spans, **more), "application/json")
-    for kind, each in found.events:
-        assert each.keys() <= EVENT_TYPES[kind].field_names | {"user_id"}
-        assert each.keys() >= {field.name for field in EVENT_TYPES[kind].fields if field.required} - {"team"}
-    return found
-
-
-def only(*spans: dict[str, Any], **more: Any) -> dict[str, Any]:
-    ((_, found),) = convert(*spans, **more).events
-    return dict(found)
-
-
-CHAT = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}
+from tests.service.spans import CHAT, START, TRACE, attributes, body, convert, event, logs, only, span
 
 
 def test_a_call_in_the_current_names():
@@ -354,6 +292,8 @@ def test_an_evaluation_on_a_call_is_feedback_on_the_call():
         "gen_ai.evaluation.score.value": 0.25,
         "gen_ai.evaluation.score.label": "so so",
         "gen_ai.evaluation.explanation": "it wanders",
+        "canonry.score.worst": 0,
+        "canonry.score.best": 1,
     }
     twice = [convert(span(1, CHAT, events=[event("gen_ai.evaluation.result", said)])) for _ in range(2)]
     ((_, given),) = [each for each in twice[0].events if each[0] == "feedback"]
@@ -370,6 +310,8 @@ def test_an_evaluation_on_a_call_is_feedback_on_the_call():
             "gen_ai.evaluation.name": "Relevance",
             "gen_ai.evaluation.score.value": 0.25,
             "gen_ai.evaluation.score.label": "so so",
+            "canonry.score.worst": 0,
+            "canonry.score.best": 1,
         },
     }
     assert twice[0] == twice[1]
@@ -383,22 +325,6 @@ def test_an_evaluation_on_another_span_is_feedback_on_its_trace():
     ((_, given),) = found.events
     assert (given["trace_id"], given.get("inference_id"), given["origin"]) == (TRACE, None, "user")
     assert given["value"] == 1
-
-
-@pytest.mark.parametrize(
-    ("score", "label", "expected"),
-    [
-        *((0.0, None, -1), (0.5, None, 0), (1.0, None, 1), (-0.5, None, -0.5), (2.0, None, -0.5), (5.0, None, 1)),
-        *((7.0, None, None), (None, "odd", None), (0.9, "not relevant", -1), (None, "Thumbs-Up", 1)),
-    ],
-)
-def test_scores_become_values_from_minus_one_to_one(score, label, expected):
-    assert value_of(score, label) == expected
-
-
-def logs(*records: dict[str, Any]) -> otlp.Converted:
-    group = {"resource": {"attributes": attributes({"service.name": "shop"})}, "scopeLogs": [{"logRecords": records}]}
-    return otlp.convert_logs(json.dumps({"resourceLogs": [group]}).encode(), "application/json")
 
 
 def test_an_evaluation_that_is_logged_is_about_its_span_else_the_response_it_names():
@@ -448,7 +374,7 @@ def test_a_span_of_no_product_is_rejected_and_says_what_to_do():
         (b"[]", "application/json", "expected a JSON object"),
         (b'{"resourceSpans": 3}', "application/json", "ExportTraceServiceRequest"),
         (b"[" * 100_000, "application/json", "ExportTraceServiceRequest"),
-        (b"{}", "text/plain", "expected application/x-protobuf or application/json"),
+        (b"{}", "text/plain", "send application/x-protobuf or application/json"),
         (b"", "", "content type 'none'"),
     ],
 )
