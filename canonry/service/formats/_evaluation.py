@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from canonry.service.formats import ItemError
 from canonry.service.formats._attributes import Attributes, real, text
 from canonry.service.formats._spans import iso
 
@@ -16,15 +17,17 @@ _LABEL = "gen_ai.evaluation.score.label"
 _EXPLANATION = "gen_ai.evaluation.explanation"
 _RESPONSE = "gen_ai.response.id"
 _ORIGIN = "canonry.origin"
+_WORST, _BEST = "canonry.score.worst", "canonry.score.best"
 
 _ORIGINS = ("user", "reviewer", "implicit")
-_GOOD = {"pass", "passed", "good", "positive", "correct", "relevant", "true", "yes", "up", "thumbs_up", "grounded"}
-_BAD = {"fail", "failed", "bad", "negative", "incorrect", "not_relevant", "irrelevant", "false", "no", "down"} | {
-    "thumbs_down",
-    "not_correct",
-    "not_grounded",
-    "ungrounded",
-}
+_GOOD = frozenset(
+    {"pass", "passed", "good", "correct", "relevant", "grounded", "factual", "faithful", "helpful", "safe"}
+    | {"non_toxic", "not_toxic", "up", "thumbs_up"}
+)
+_BAD = frozenset(
+    {"fail", "failed", "bad", "incorrect", "not_correct", "irrelevant", "not_relevant", "unrelated", "ungrounded"}
+    | {"not_grounded", "hallucinated", "unfaithful", "unhelpful", "unsafe", "toxic", "down", "thumbs_down"}
+)
 
 
 def feedback(
@@ -39,12 +42,12 @@ def feedback(
 
     `about` is the id of the call or trace it hangs on; without one, the provider's response id names the call.
     `origin` is `implicit`, since a program said it, unless attribute canonry.origin says `user` or `reviewer`. All that
-    the evaluation said is kept in `attributes`, text apart. Raises ValueError where it names nothing.
+    the evaluation said is kept in `attributes`, text apart. Raises ItemError where it names nothing.
     """
     response = text(attributes.get(_RESPONSE))
     if about is None:
         if response is None:
-            raise ValueError(f"{_RESPONSE}: missing; an evaluation needs a span, or the id of the response it is about")
+            raise ItemError(f"{_RESPONSE}: missing; an evaluation needs a span, or the id of the response it is about")
         about_field, about = "inference_id", response
     whole = [trace_id, span_id, time_ns, attributes]
     digest = hashlib.blake2b(orjson.dumps(whole, option=orjson.OPT_SORT_KEYS, default=str), digest_size=16)
@@ -55,7 +58,12 @@ def feedback(
         "given_at": iso(time_ns),
         "origin": origin if origin in _ORIGINS else "implicit",
         "signal": text(attributes.get(_NAME)) or "evaluation",
-        "value": value_of(real(attributes.get(_VALUE)), text(attributes.get(_LABEL))),
+        "value": value_of(
+            real(attributes.get(_VALUE)),
+            text(attributes.get(_LABEL)),
+            worst=real(attributes.get(_WORST)),
+            best=real(attributes.get(_BEST)),
+        ),
         "comment": text(attributes.pop(_EXPLANATION, None)),
         "user_id": text(attributes.pop("enduser.id", None)) or text(attributes.pop("user.id", None)),
         "attributes": attributes or None,
@@ -63,17 +71,24 @@ def feedback(
     return {name: each for name, each in found.items() if each is not None}
 
 
-def value_of(score: float | None, label: str | None) -> float | None:
-    """An evaluation's score from -1 (bad) to 1 (good), or None where its scale cannot be told.
+def value_of(
+    score: float | None, label: str | None, *, worst: float | None = None, best: float | None = None
+) -> float | None:
+    """An evaluation's score from -1 (bad) to 1 (good); None where nobody has said what it means.
 
-    A label that everybody reads alike decides; else a score of 0 to 1 is a share, one below 0 is of this scale already,
-    and one above 1 and up to 5 is a rating of 1 to 5.
+    A label that says by itself what is good (`pass`, `irrelevant`) decides; `yes`, `true` and `positive` do not, since
+    a judge of hallucinations says them of bad answers. Else the score counts on the scale that is said, its `worst` and
+    its `best`, whichever is the larger number.
+
+    A score alone has no value, and no scale is guessed from it: 1 is the best of 0 to 1 and the worst of 1 to 5, 0 is
+    the worst of 0 to 1 and the middle of -1 to 1, 0.9 is a good relevance and a bad toxicity. Guessing for some scores
+    of an evaluator and not for others would bend its mean.
     """
     said = (label or "").strip().lower().replace(" ", "_").replace("-", "_")
     if said in _GOOD or said in _BAD:
         return 1.0 if said in _GOOD else -1.0
-    if score is None or not -1 <= score <= 5:
+    if score is None or worst is None or best is None or not min(worst, best) <= score <= max(worst, best):
         return None
-    if score < 0:
-        return score
-    return 2 * score - 1 if score <= 1 else (score - 3) / 2
+    # Each is halved first, since the distance of two numbers may be none.
+    length = best / 2 - worst / 2
+    return 2 * ((score / 2 - worst / 2) / length) - 1 if length else None

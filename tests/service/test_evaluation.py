@@ -1,0 +1,65 @@
+"""What an evaluation's score and label are worth as feedback, and what they are not."""
+
+from __future__ import annotations
+
+import pytest
+
+from canonry.service.formats._evaluation import value_of
+from tests.service.spans import CHAT, convert, event, span
+
+EVALUATION = "gen_ai.evaluation"
+
+
+def given(**said):
+    """The feedback of an evaluation on a call."""
+    named = {f"{EVALUATION}.{name.replace('_', '.')}": value for name, value in said.items() if name != "scale"}
+    scale = dict(zip(("canonry.score.worst", "canonry.score.best"), said.get("scale", ()), strict=False))
+    found = convert(span(1, CHAT, events=[event(f"{EVALUATION}.result", {**named, **scale})]))
+    ((_, feedback),) = [each for each in found.events if each[0] == "feedback"]
+    return feedback
+
+
+@pytest.mark.parametrize("score", [-1.0, 0.0, 0.5, 0.9, 1.0, 3.0, 5.0, 97.0])
+@pytest.mark.parametrize("name", ["relevance", "hallucination", "toxicity", "stars"])
+def test_a_score_of_no_scale_is_kept_and_has_no_value(name, score):
+    feedback = given(name=name, score_value=score)
+    assert "value" not in feedback
+    assert feedback["attributes"][f"{EVALUATION}.score.value"] == score
+    assert feedback["signal"] == name
+
+
+@pytest.mark.parametrize(
+    ("score", "scale", "expected"),
+    [
+        *((1.0, (1, 5), -1), (3.0, (1, 5), 0), (5.0, (1, 5), 1), (4.5, (1, 5), 0.75)),
+        *((1.0, (0, 1), 1), (0.25, (0, 1), -0.5), (0.0, (-1, 1), 0), (80, (0, 100), 0.6), (0.5, (0.5, 1.5), -1)),
+        *((1.0, (1, 0), -1), (0.0, (1, 0), 1), (1.0, ("1", "5"), -1)),
+        *((6.0, (1, 5), None), (-0.5, (0, 1), None), (1.0, (1, 1), None), (1.0, (1,), None), (1.0, ("a", "b"), None)),
+        *((1.0, (0, "Infinity"), None), (None, (0, 1), None)),
+    ],
+)
+def test_a_score_on_a_scale_that_is_said_counts_on_it_whichever_end_is_good(score, scale, expected):
+    said = {} if score is None else {"score_value": score}
+    assert given(name="x", scale=scale, **said).get("value") == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("scale", [(-1.7e308, 1.7e308), (0.0, 5e-324), (1.7e308, -1.7e308)])
+def test_no_scale_is_too_long_or_too_short_to_be_counted_on(scale):
+    worst, best = scale
+    assert value_of(best, None, worst=worst, best=best) in (1.0, None)
+    assert value_of(worst, None, worst=worst, best=best) in (-1.0, None)
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        *(("pass", 1), ("Thumbs-Up", 1), (" not toxic ", 1), ("factual", 1)),
+        *(("FAIL", -1), ("not relevant", -1), ("hallucinated", -1), ("toxic", -1)),
+        *(("yes", None), ("true", None), ("positive", None), ("no", None), ("negative", None), ("odd", None)),
+    ],
+)
+def test_a_label_decides_where_it_says_by_itself_what_is_good(label, expected):
+    assert given(name="hallucination", score_label=label, score_value=0.9).get("value") == expected
+    assert given(name="hallucination", score_label=label, score_value=0.75, scale=(1, 0)).get("value") == (
+        -0.5 if expected is None else expected
+    )
