@@ -76,7 +76,7 @@ def take_list(attributes: Attributes, prefix: str) -> list[dict[str, Any]]:
     tree: dict[str, Any] = {}
     for name, path in paths.items():
         value = attributes.pop(name)
-        if not path[0].isdigit() or len(path) > _NESTED + 8:
+        if not _is_index(path[0]) or len(path) > _NESTED + 8:
             continue
         node = tree
         for step in path[:-1]:
@@ -99,6 +99,11 @@ def drop(attributes: Attributes, prefixes: tuple[str, ...]) -> None:
 def _listed(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
-    if node and all(key.isdigit() and len(key) < 6 for key in node):
+    if node and all(map(_is_index, node)):
         return [_listed(node[key]) for key in sorted(node, key=int)][:_LISTED]
     return {key: _listed(value) for key, value in node.items()}
+
+
+def _is_index(name: str) -> bool:
+    """Whether a name is a place in a list. `²` is a digit, too, and no number."""
+    return len(name) < 6 and name.isascii() and name.isdecimal()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from canonry.events import INFERENCE, STEP
-from canonry.service.formats import genai, openinference
+from canonry.service.formats import ItemError, genai, openinference
 from canonry.service.formats._attributes import Attributes, take, text
 from canonry.service.formats._spans import Span, iso
 
@@ -94,19 +94,13 @@ def _common(span: Span, attributes: Attributes) -> Event:
         "environment": text(environment),
         "user_id": text(user),
         **fields,
-        "product": product_of(span),
+        "product": _product(span),
         "attributes": {**kept, **attributes, **left} or None,
     }
 
 
-_OWN_FIELDS = frozenset(
-    {"feature", "environment", "session_id", "arm", "attempt", "prompt_name", "prompt_version", "prompt_digest"}
-    | {"index_name", "index_version", "user_id", "cache_hit"}
-)
-
-
-def product_of(span: Span) -> str:
+def _product(span: Span) -> str:
     for name in (OWN + "product", "service.name"):
         if said := text(span.attributes.get(name)) or text(span.resource.get(name)):
             return said
-    raise ValueError("service.name: missing; name the product in the resource's service.name (OTEL_SERVICE_NAME)")
+    raise ItemError("service.name: missing; name the product in the resource's service.name (OTEL_SERVICE_NAME)")

@@ -11,6 +11,7 @@ from typing import Any
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1 import trace_pb2
 
+from canonry.service.formats import ItemError
 from canonry.service.formats._attributes import Attributes, text
 
 _EPOCH = dt.datetime(1970, 1, 1)
@@ -62,13 +63,13 @@ class Span:
 
 
 def read_span(message: trace_pb2.Span, resource: Attributes, scope: str) -> Span:
-    """A span from its message. Raises ValueError, saying which field is wrong."""
+    """A span from its message. Raises ItemError, saying which field is wrong."""
     if len(message.trace_id) != 16 or not any(message.trace_id):
-        raise ValueError(f"trace_id: expected 16 bytes that are not all zero, found {len(message.trace_id)} bytes")
+        raise ItemError(f"trace_id: expected 16 bytes that are not all zero, found {len(message.trace_id)} bytes")
     if len(message.span_id) != 8 or not any(message.span_id):
-        raise ValueError(f"span_id: expected 8 bytes that are not all zero, found {len(message.span_id)} bytes")
+        raise ItemError(f"span_id: expected 8 bytes that are not all zero, found {len(message.span_id)} bytes")
     if message.start_time_unix_nano == 0:
-        raise ValueError("start_time_unix_nano: missing")
+        raise ItemError("start_time_unix_nano: missing")
     return Span(
         trace_id=message.trace_id.hex(),
         span_id=message.span_id.hex(),

@@ -116,7 +116,7 @@ def _take_messages(
 ) -> dict[str, list[Message] | None]:
     asked = [_message(each, "user") for each in take_list(attributes, "llm.input_messages")]
     answered = [_message(each, "assistant") for each in take_list(attributes, "llm.output_messages")]
-    embedded = [each.get("embedding", {}) for each in take_list(attributes, "embedding.embeddings")]
+    embedded = [mapping(each.get("embedding")) for each in take_list(attributes, "embedding.embeddings")]
     asked = asked or [text_message("user", each["text"]) for each in embedded if each.get("text")]
     if not asked and not request:
         asked = read_messages(attributes.get("input.value"), "user") or []

@@ -14,40 +14,43 @@ from typing import Any
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.trace.v1 import trace_pb2
 
 from canonry.events import FEEDBACK, INFERENCE, STEP
 from canonry.retrieval import ANSWERS, retrieved_of
-from canonry.service.formats import Converted, genai
+from canonry.service.formats import Converted, genai, reason_of
 from canonry.service.formats._attributes import Attributes, mapping, text
 from canonry.service.formats._evaluation import feedback
-from canonry.service.formats._events import Event, event_of, product_of
-from canonry.service.formats._spans import Span, plain, read_attributes, read_span
+from canonry.service.formats._events import Event, event_of
+from canonry.service.formats._spans import Span, SpanEvent, plain, read_attributes, read_span
 from canonry.service.formats._wire import as_json, parse
 
 _DETAILS = "gen_ai.client.inference.operation.details"
 
 
 def convert(body: bytes, content_type: str) -> Converted:
-    """Events of an ExportTraceServiceRequest. Raises FormatError where the body is none.
+    """Events of an ExportTraceServiceRequest. Raises FormatError where the body is none, or holds too much.
 
     What a retriever returned becomes `retrieved` of its trace's last answering call, where both are in this body;
     the step carries it, too, for calls that come apart from it.
     """
-    spans, rejected = _spans(parse(body, content_type, ExportTraceServiceRequest()))
     events: dict[str, list[Event]] = {INFERENCE.name: [], STEP.name: [], FEEDBACK.name: []}
+    rejected: list[tuple[int, str, bytes]] = []
     other = Counter[str]()
-    for span in spans:
-        kind, event = event_of(span)
+    for position, (message, resource, scope) in enumerate(_spans(body, content_type)):
+        try:
+            span = read_span(message, resource, scope)
+            evaluations = [happened for happened in span.events if happened.name == genai.EVALUATION]
+            kind, event = event_of(span)
+            given = [_evaluated(span, kind, happened) for happened in evaluations]
+        except Exception as error:
+            rejected.append((position, reason_of(error), as_json(message)))
+            continue
+        events[FEEDBACK.name] += given
         if event:
             events[kind].append(event)
         else:
             other[kind] += 1
-        about = (INFERENCE.id_field, span.span_id) if kind == INFERENCE.name else ("trace_id", span.trace_id)
-        for happened in span.events:
-            if happened.name == genai.EVALUATION:
-                at = happened.time_ns or span.end_ns or span.start_ns
-                given = feedback(dict(happened.attributes), at, *about, span.trace_id, span.span_id)
-                events[FEEDBACK.name].append(given)
     _give_retrieved(events[INFERENCE.name], events[STEP.name])
     listed = tuple((kind, _said(event)) for kind, found in events.items() for event in found)
     return Converted(listed, tuple(rejected), dict(other))
@@ -57,12 +60,12 @@ def convert_logs(body: bytes, content_type: str) -> Converted:
     """Events of an ExportLogsServiceRequest: evaluations, and calls whose contents are logged apart from their span.
 
     Such a call has an id of its own and is reconciled with its span by the provider's response id; a record without
-    one is counted in `other`, as are messages that older instrumentations log one by one. Raises FormatError.
+    one is counted in `other`, as are messages that older instrumentations log one by one. Raises FormatError as above.
     """
-    request = parse(body, content_type, ExportLogsServiceRequest())
     records = [
-        (record, read_attributes(group.resource.attributes))
-        for group in request.resource_logs
+        (record, resource)
+        for group in parse(body, content_type, ExportLogsServiceRequest()).resource_logs
+        for resource in (read_attributes(group.resource.attributes),)
         for scoped in group.scope_logs
         for record in scoped.log_records
     ]
@@ -70,34 +73,36 @@ def convert_logs(body: bytes, content_type: str) -> Converted:
     rejected: list[tuple[int, str, bytes]] = []
     other = Counter[str]()
     for position, (record, resource) in enumerate(records):
-        attributes = read_attributes(record.attributes)
-        name = record.event_name or text(attributes.pop("event.name", None)) or ""
         try:
+            attributes = read_attributes(record.attributes)
+            name = record.event_name or text(attributes.pop("event.name", None)) or ""
             if name == genai.EVALUATION:
                 events.append((FEEDBACK.name, _evaluation(record, attributes)))
             elif name == _DETAILS and (call := _details(record, attributes, resource)):
                 events.append((INFERENCE.name, call))
             else:
                 other[f"log {name}".strip()] += 1
-        except ValueError as error:
-            rejected.append((position, str(error), as_json(record)))
+        except Exception as error:
+            rejected.append((position, reason_of(error), as_json(record)))
     return Converted(tuple((kind, _said(event)) for kind, event in events), tuple(rejected), dict(other))
 
 
-def _spans(request: ExportTraceServiceRequest) -> tuple[list[Span], list[tuple[int, str, bytes]]]:
-    spans: list[Span] = []
-    rejected: list[tuple[int, str, bytes]] = []
-    for group in request.resource_spans:
-        resource = read_attributes(group.resource.attributes)
-        for scoped in group.scope_spans:
-            for message in scoped.spans:
-                try:
-                    span = read_span(message, resource, scoped.scope.name)
-                    product_of(span)
-                    spans.append(span)
-                except ValueError as error:
-                    rejected.append((len(spans) + len(rejected), str(error), as_json(message)))
-    return spans, rejected
+def _spans(body: bytes, content_type: str) -> list[tuple[trace_pb2.Span, Attributes, str]]:
+    """Spans with the attributes of their resource and the name of their scope."""
+    return [
+        (message, resource, scoped.scope.name)
+        for group in parse(body, content_type, ExportTraceServiceRequest()).resource_spans
+        for resource in (read_attributes(group.resource.attributes),)
+        for scoped in group.scope_spans
+        for message in scoped.spans
+    ]
+
+
+def _evaluated(span: Span, kind: str, happened: SpanEvent) -> Event:
+    """What an evaluation says of the call, or of the trace, that it happened in."""
+    about = (INFERENCE.id_field, span.span_id) if kind == INFERENCE.name else ("trace_id", span.trace_id)
+    at = happened.time_ns or span.end_ns or span.start_ns
+    return feedback(dict(happened.attributes), at, *about, span.trace_id, span.span_id)
 
 
 def _evaluation(record: LogRecord, attributes: Attributes) -> Event:
@@ -124,7 +129,6 @@ def _details(record: LogRecord, attributes: Attributes, resource: Attributes) ->
         events=(),
         failed=False,
     )
-    product_of(span)
     kind, call = event_of(span)
     return {**call, INFERENCE.id_field: f"{span.span_id}-details"} if kind == INFERENCE.name else None
 
