@@ -267,7 +267,7 @@ def test_an_unknown_operation_that_used_tokens_is_a_call_and_any_other_is_counte
     used = {"gen_ai.operation.name": "paint", "gen_ai.usage.output_tokens": 3}
     found = convert(span(1, used), span(2, {"gen_ai.operation.name": "listen"}), span(3, {"http.route": "/"}))
     assert [(each["operation"], each["output_tokens"]) for _, each in found.events] == [("paint", 3)]
-    assert found.other == {"gen_ai listen": 1, "span": 1}
+    assert found.other == {"gen_ai other": 1, "span": 1}
 
 
 @pytest.mark.parametrize(

@@ -125,3 +125,23 @@ def test_a_fault_of_ours_is_answered_in_the_words_of_each_door_and_logged_withou
     assert [fault["error"] for fault in faults] == ["RuntimeError"] * 3
     assert faults[-1]["request_id"] == identifier
     assert SECRET not in json.dumps(lines)
+
+
+def test_figures_that_all_may_see_repeat_nothing_of_a_span_or_record(zones):
+    spans = [span(number, {"gen_ai.operation.name": f"{SECRET} {number}"}) for number in range(1, 9)]
+    spans += [span(number, {"openinference.span.kind": f"{SECRET} {number}"}) for number in range(9, 17)]
+    records = [{"eventName": f"{SECRET} {number}"} for number in range(8)] + [{"eventName": "gen_ai.choice"}, {}]
+    logged = {"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]}
+    with client_of(build(zones), make_key(zones)) as client:
+        client.post("/v1/traces", json=json.loads(body(*spans, span(17, {"http.route": SECRET}))))
+        client.post("/v1/logs", json=logged)
+        figures = client.get("/metrics").text
+    counted = [line for line in figures.splitlines() if line.startswith("canonry_other_items_total{")]
+    assert sorted(counted) == [
+        'canonry_other_items_total{kind="gen_ai other"} 8.0',
+        'canonry_other_items_total{kind="log gen_ai.choice"} 1.0',
+        'canonry_other_items_total{kind="log other"} 9.0',
+        'canonry_other_items_total{kind="openinference other"} 8.0',
+        'canonry_other_items_total{kind="span"} 1.0',
+    ]
+    assert SECRET not in figures

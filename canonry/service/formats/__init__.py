@@ -66,4 +66,4 @@ class Converted:
     """Of items that are no event but should be: position in the body from 0, reason, and the item as JSON."""
 
     other: Mapping[str, int] = field(default_factory=dict)
-    """Items that say nothing of a model's use, counted by kind; they are not kept."""
+    """Items that say nothing of a model's use, counted by kind, of which there are few; they are not kept."""

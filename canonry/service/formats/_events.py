@@ -24,7 +24,10 @@ _KEPT_OF_RESOURCE = ("service.version", "service.namespace")
 
 
 def event_of(span: Span) -> tuple[str, Event]:
-    """A span's kind of event and the event; or, where it is none, what kind of span it is, and nothing."""
+    """A span's kind of event and the event; or, where it is none, what kind of span it is, and nothing.
+
+    Kinds are few, and none of them is the span's own word: they are shown to all who watch the service.
+    """
     attributes = dict(span.attributes)
     kind = text(attributes.get(openinference.SPAN_KIND))
     operation = genai.operation(attributes)
@@ -39,7 +42,7 @@ def event_of(span: Span) -> tuple[str, Event]:
         fields = {"operation": openinference.STEPS[kind.upper()], **openinference.take_step(attributes)}
         return STEP.name, _step(span, attributes, fields)
     if operation is None:
-        return (f"openinference {kind}" if kind else "span"), {}
+        return ("openinference other" if kind else "span"), {}
     if operation in genai.STEPS:
         fields = {"operation": genai.STEPS[operation], **genai.take_step(attributes)}
         return STEP.name, _step(span, attributes, fields)
@@ -50,7 +53,7 @@ def event_of(span: Span) -> tuple[str, Event]:
     if operation in genai.INFERENCES or counted:
         fields = genai.take_inference(attributes, span.events)
         return INFERENCE.name, _call(span, attributes, {**fields, "operation": operation})
-    return f"gen_ai {operation}", {}
+    return "gen_ai other", {}
 
 
 def _call(span: Span, attributes: Attributes, fields: Event) -> Event:

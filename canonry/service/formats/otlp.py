@@ -26,6 +26,10 @@ from canonry.service.formats._spans import Span, SpanEvent, plain, read_attribut
 from canonry.service.formats._wire import as_json, parse
 
 _DETAILS = "gen_ai.client.inference.operation.details"
+_COUNTED = frozenset(
+    {_DETAILS, "gen_ai.choice"} | {f"gen_ai.{role}.message" for role in ("system", "user", "assistant", "tool")}
+)
+"""Names of records that are counted by name; any other is counted as one."""
 
 
 def convert(body: bytes, content_type: str) -> Converted:
@@ -81,7 +85,7 @@ def convert_logs(body: bytes, content_type: str) -> Converted:
             elif name == _DETAILS and (call := _details(record, attributes, resource)):
                 events.append((INFERENCE.name, call))
             else:
-                other[f"log {name}".strip()] += 1
+                other[f"log {name if name in _COUNTED else 'other'}"] += 1
         except Exception as error:
             rejected.append((position, reason_of(error), as_json(record)))
     return Converted(tuple((kind, _said(event)) for kind, event in events), tuple(rejected), dict(other))
