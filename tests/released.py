@@ -14,8 +14,9 @@ import pyarrow as pa
 
 from canonry import lake, release
 from canonry.encode import MODEL_FILE, TOKENIZER_FILE
+from canonry.index.candidate import access_of
 from canonry.release import File, Release
-from canonry.search import ACCESS, CHUNK_SCHEMA, CHUNKS, VECTORS, tags_in
+from canonry.search import ACCESS, CHUNK_SCHEMA, CHUNKS, VECTORS
 from canonry.storage import Storage, Zones
 from tests.tiny_encoder import write_graph
 
@@ -73,7 +74,7 @@ def release_index(
             "faiss_factory": "Flat",
             "vectors": len(made),
             "columns": [name for name in table.column_names if name not in (*CHUNK_SCHEMA.names, ACCESS)],
-            "access": sorted(tags_in(table[ACCESS])) if ACCESS in table.column_names else [],
+            **access_of(table),
         },
         lineage={},
         now=NOW,

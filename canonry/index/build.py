@@ -95,7 +95,7 @@ def build_candidate(zones: Zones, name: str, spec: IndexSpec, encoder: EncoderFi
         "faiss_factory": spec.faiss_factory,
         "vectors": chunks.num_rows,
         "columns": list(spec.documents.metadata),
-        "access": candidate.access_tags(chunks),
+        **candidate.access_of(chunks),
     }
     return store.put_candidate(zones.lake, name, files, metadata, lineage_of(zones, name, spec), carrying.files)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import faiss
 import numpy as np
@@ -12,7 +13,7 @@ from canonry import lake as lake_zone
 from canonry.index.errors import IndexBuildError
 from canonry.index.tables import CHUNKS as ALL_CHUNKS
 from canonry.index.tables import table_of
-from canonry.search import ACCESS, CHUNK_SCHEMA, CHUNKS, VECTORS, tags_in
+from canonry.search import ACCESS, CHUNK_SCHEMA, CHUNKS, VECTORS, audiences_in, tags_in
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,14 @@ def released_chunks(chunks: pa.Table) -> pa.Table:
     return chunks.select(schema.names).cast(schema)
 
 
-def access_tags(chunks: pa.Table) -> list[str]:
-    """Every tag that some chunk needs: who has them all may have the release's files."""
-    return sorted(tags_in(chunks[ACCESS])) if ACCESS in chunks.column_names else []
+def access_of(chunks: pa.Table) -> dict[str, Any]:
+    """What a manifest says of who may read: `access`, every tag that some chunk needs, and the number of `audiences`.
+
+    The files of a release are handed out where that is one, to those who have its tags.
+    """
+    if ACCESS not in chunks.column_names:
+        return {"access": [], "audiences": 1}
+    return {"access": sorted(tags_in(chunks[ACCESS])), "audiences": audiences_in(chunks[ACCESS])}
 
 
 def opened(files: dict[str, bytes]) -> Opened:

@@ -54,6 +54,11 @@ def tags_in(column: pa.ChunkedArray) -> frozenset[str]:
     return frozenset(pc.unique(column.combine_chunks().flatten()).to_pylist())
 
 
+def audiences_in(column: pa.ChunkedArray) -> int:
+    """How many audiences the rows are for: the sets of tags that are needed, of which none at all is one."""
+    return len({frozenset(tags) for tags in column.to_pylist()})
+
+
 def _could_be(value: Value, kind: pa.DataType) -> bool:
     # Arrow would take True for 1, and cut 2020.5 to 2020.
     if isinstance(value, bool) or pa.types.is_boolean(kind):

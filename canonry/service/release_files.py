@@ -1,4 +1,4 @@
-"""Release files and channel pointers over HTTP: in ranges, by digest, to those who may read all that is inside."""
+"""Release files and channel pointers over HTTP: in ranges, by digest, to the one audience of what is inside."""
 
 from __future__ import annotations
 
@@ -40,17 +40,23 @@ class HeldFile(FileResponse):
         self._files = files
 
 
-def refuse_without_tags(release: Release, caller: Caller) -> None:
-    """Raises Problem where some chunk of a release needs an access tag that the caller lacks.
+def refuse_but_one_audience(release: Release, caller: Caller) -> None:
+    """Raises Problem where a release's chunks are for several audiences, or for one that the caller does not belong to.
 
-    Files are handed out whole, so that every tag inside is needed; a search leaves out single chunks.
+    Files lie where they are copied to, and who reads them there nobody knows; a search shows each caller their own.
     """
-    missing = sorted(set(release.manifest.metadata.get("access") or ()) - caller.access)
-    if missing:
+    metadata = release.manifest.metadata
+    tags = set(metadata.get("access") or ())
+    search = f"POST /v1/indexes/{release.manifest.name}/search"
+    if tags and metadata.get("audiences") != 1:
         detail = (
-            f"its files hold chunks that need the access tags {', '.join(missing)}, which this key lacks; search "
-            f"through POST /v1/indexes/{release.manifest.name}/search, which leaves those out, or ask for a key with "
-            "the tags"
+            "its chunks are for several audiences, and only what is for one is handed out as files; search through "
+            f"{search}, which shows each key what it may read, or publish an index an audience"
+        )
+        raise Problem(403, detail)
+    if missing := sorted(tags - caller.access):
+        detail = (
+            f"its chunks need the access tags {', '.join(missing)}, which this key lacks; ask for a key with the tags"
         )
         raise Problem(403, detail)
 

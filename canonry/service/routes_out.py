@@ -19,7 +19,7 @@ from canonry.service.access import Caller, Gate, requires
 from canonry.service.library import Library
 from canonry.service.listings import listing, releases_of
 from canonry.service.problems import Problem
-from canonry.service.release_files import IMMUTABLE, SCOPES, SHORT, file_answer, refuse_without_tags, small_answer
+from canonry.service.release_files import IMMUTABLE, SCOPES, SHORT, file_answer, refuse_but_one_audience, small_answer
 from canonry.service.small_body import SMALL_BYTES, SmallBodyRoute
 from canonry.service.tables_out import ARROW, OpenTable
 from canonry.service.workers import Workers
@@ -44,7 +44,7 @@ OfVersion = Annotated[out.VersionText | None, Query(description="Or the version.
 
 _REFUSALS = {
     401: "No key, or one that is unknown or revoked.",
-    403: "The key lacks the scope, or an access tag.",
+    403: "The key lacks the scope or an access tag, or files of several audiences were asked for.",
     404: "Nothing of this name is released there.",
     422: "The request does not fit: which field, and what was expected.",
     429: "Too many requests. See Retry-After.",
@@ -211,7 +211,7 @@ def _add_files(routes: APIRouter, published: Storage, workers: Workers) -> None:
         """A file of a release, or `manifest.json`: in ranges, its digest as ETag, and never changed."""
         found = await workers.run(release.resolve, published, kind, name, version)
         if path != "manifest.json":
-            refuse_without_tags(found, caller)
+            refuse_but_one_audience(found, caller)
         return await workers.run(file_answer, request, found, path)
 
     binary = {"schema": {"type": "string", "format": "binary"}}

@@ -100,7 +100,8 @@ def test_a_released_index_is_searched_by_them(zones: Zones, tiny_encoder: Encode
     fields = {"metadata": ["team"], "access": "tags"}
     build_index(zones, "help", make_spec(rows, documents=fields), tiny_encoder)
     built = release_candidate(zones, "help")
-    assert (built.metadata["columns"], built.metadata["access"]) == (["team"], ["staff"])
+    said = {name: built.metadata[name] for name in ("columns", "access", "audiences")}
+    assert said == {"columns": ["team"], "access": ["staff"], "audiences": 2}
     now = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
     found = release.publish(
         zones.published, "indexes", "help", built.files, metadata=built.metadata, lineage={}, now=now

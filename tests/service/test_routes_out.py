@@ -332,13 +332,29 @@ def test_chunks_are_shown_only_to_those_with_their_tags(zones: Zones, url: str) 
         assert sorted(int(hit["chunk_id"][1:]) for hit in some) == [0, 10, 20, 30, 40]
         assert len(client.post(search, json=body, headers=with_tag).json()["hits"]) == 50
         assert len(client.post(search, json=body, headers=admin).json()["hits"]) == 25
+        # All of it is for several audiences: nobody is given it as files, whatever tags they have.
         for path in (VECTORS, CHUNKS, MODEL_FILE):
-            refused = client.get(file + path, headers=without)
-            assert refused.status_code == 403
-            assert "access tags staff" in refused.json()["detail"]
-            assert client.head(file + path, headers=without).status_code == 403
-            assert client.get(file + path, headers={**without, "If-None-Match": "*"}).status_code == 403
-            assert client.get(file + path, headers=with_tag).status_code == 200
+            for key in keys_of_all:
+                refused = client.get(file + path, headers=key)
+                assert (refused.status_code, "several audiences" in refused.json()["detail"]) == (403, True)
+                assert client.head(file + path, headers=key).status_code == 403
+                assert client.get(file + path, headers={**key, "If-None-Match": "*"}).status_code == 403
+        assert client.get(file + "manifest.json", headers=without).json()["metadata"]["audiences"] == 2
+
+
+def test_files_of_one_audience_are_given_to_those_who_belong_to_it(zones: Zones, url: str) -> None:
+    tags = pa.array([["legal", "staff"]] * 50, pa.list_(pa.string()))
+    found = release_index(zones.published, vectors(), chunks().append_column("access", tags), name="own")
+    file = f"/v1/releases/indexes/own/{found.version}/{CHUNKS}"
+    some, every = key_of(zones, *ALL, access=("staff",)), key_of(zones, *ALL, access=("staff", "legal", "other"))
+    old = release_one(
+        zones.published, "indexes", "old", {"file": b"of before audiences were counted"}, access=["staff"]
+    )
+    with httpx.Client(base_url=url) as client:
+        refused = client.get(file, headers=some)
+        assert (refused.status_code, "access tags legal, which" in refused.json()["detail"]) == (403, True)
+        assert client.get(file, headers=every).content == found.read(CHUNKS)
+        assert client.get(f"/v1/releases/indexes/old/{old.version}/file", headers=every).status_code == 403
 
 
 def test_a_damaged_release_is_not_handed_out(zones: Zones, url: str) -> None:
