@@ -18,42 +18,59 @@ _OWN_FIELDS = frozenset(
     {"feature", "environment", "session_id", "arm", "attempt", "prompt_name", "prompt_version", "prompt_digest"}
     | {"index_name", "index_version", "user_id", "cache_hit"}
 )
+_TOKENS = (*genai.NAMES["input_tokens"], *genai.NAMES["output_tokens"])
 _USER = ("enduser.id", "user.id", "enduser.pseudo.id")
 _ENVIRONMENT = ("deployment.environment.name", "deployment.environment")
 _KEPT_OF_RESOURCE = ("service.version", "service.namespace")
 
 
-def event_of(span: Span) -> tuple[str, Event]:
+def event_of(span: Span, *, holds_call: bool = False) -> tuple[str, Event]:
     """A span's kind of event and the event; or, where it is none, what kind of span it is, and nothing.
 
-    Kinds are few, and none of them is the span's own word: they are shown to all who watch the service.
+    `holds_call` says that a call lies inside of it, whose tokens are not to be charged twice. Kinds are few, and none
+    of them is the span's own word: they are shown to all who watch the service.
     """
     attributes = dict(span.attributes)
-    kind = text(attributes.get(openinference.SPAN_KIND))
+    kind = _openinference_kind(attributes)
     operation = genai.operation(attributes)
     fields: Event
-    if kind is not None and kind.upper() in openinference.INFERENCES:
+    if kind in openinference.INFERENCES:
         fields = openinference.take_inference(attributes, span.events, span.start_ns)
         if operation is not None:
             # Instrumentors may write both conventions on one span.
             fields |= {name: value for name, value in genai.take_inference(attributes, ()).items() if value}
         return INFERENCE.name, _call(span, attributes, fields)
-    if kind is not None and kind.upper() in openinference.STEPS:
-        fields = {"operation": openinference.STEPS[kind.upper()], **openinference.take_step(attributes)}
+    if kind in openinference.STEPS:
+        fields = {"operation": openinference.STEPS[kind], **openinference.take_step(attributes)}
         return STEP.name, _step(span, attributes, fields)
-    if operation is None:
-        return ("openinference other" if kind else "span"), {}
+    if is_call(span) and not (holds_call and operation in genai.STEPS):
+        fields = genai.take_inference(attributes, span.events)
+        return INFERENCE.name, _call(span, attributes, {**fields, "operation": operation})
     if operation in genai.STEPS:
         fields = {"operation": genai.STEPS[operation], **genai.take_step(attributes)}
         return STEP.name, _step(span, attributes, fields)
-    counted = any(
-        attributes.get(name) is not None for name in (*genai.NAMES["input_tokens"], *genai.NAMES["output_tokens"])
-    )
-    # An operation that no table knows, and that used tokens, was a call that somebody pays for.
-    if operation in genai.INFERENCES or counted:
-        fields = genai.take_inference(attributes, span.events)
-        return INFERENCE.name, _call(span, attributes, {**fields, "operation": operation})
-    return "gen_ai other", {}
+    if operation is not None:
+        return "gen_ai other", {}
+    return ("openinference other" if kind else "span"), {}
+
+
+def is_call(span: Span) -> bool:
+    """Whether a span is a call that somebody pays for, unless it is an agent that holds the calls it made.
+
+    An operation that no table knows, and that used tokens, was such a call. An agent that runs elsewhere and says what
+    it used is one, too: its own calls are in nobody's trace.
+    """
+    kind, operation = _openinference_kind(span.attributes), genai.operation(span.attributes)
+    if kind in openinference.INFERENCES or kind in openinference.STEPS or operation is None:
+        return kind in openinference.INFERENCES
+    if operation in genai.INFERENCES:
+        return True
+    may_be = span.remote and operation == genai.AGENT if operation in genai.STEPS else True
+    return may_be and any(span.attributes.get(name) is not None for name in _TOKENS)
+
+
+def _openinference_kind(attributes: Attributes) -> str:
+    return (text(attributes.get(openinference.SPAN_KIND)) or "").upper()
 
 
 def _call(span: Span, attributes: Attributes, fields: Event) -> Event:

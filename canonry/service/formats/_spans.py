@@ -42,6 +42,8 @@ class Span:
     resource: Attributes
     events: tuple[SpanEvent, ...]
     failed: bool
+    remote: bool = False
+    """Whether what it is of was done elsewhere, for this program (a span of kind CLIENT)."""
 
     @property
     def latency_ms(self) -> float | None:
@@ -84,6 +86,7 @@ def read_span(message: trace_pb2.Span, resource: Attributes, scope: str) -> Span
             SpanEvent(event.name, event.time_unix_nano, read_attributes(event.attributes)) for event in message.events
         ),
         failed=message.status.code == trace_pb2.Status.STATUS_CODE_ERROR,
+        remote=message.kind == trace_pb2.Span.SPAN_KIND_CLIENT,
     )
 
 

@@ -20,10 +20,12 @@ EVALUATION = "gen_ai.evaluation.result"
 INFERENCES = frozenset({"chat", "text_completion", "generate_content", "embeddings"})
 """Operations that are calls to a model."""
 
+AGENT = "invoke_agent"
+
 STEPS = {
     "retrieval": "retriever",
     "execute_tool": "tool",
-    "invoke_agent": "pipeline",
+    AGENT: "pipeline",
     "create_agent": "pipeline",
     "invoke_workflow": "pipeline",
     "plan": "pipeline",

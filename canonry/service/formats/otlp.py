@@ -21,7 +21,7 @@ from canonry.retrieval import ANSWERS, retrieved_of
 from canonry.service.formats import Converted, genai, reason_of
 from canonry.service.formats._attributes import Attributes, mapping, text
 from canonry.service.formats._evaluation import feedback
-from canonry.service.formats._events import Event, event_of
+from canonry.service.formats._events import Event, event_of, is_call
 from canonry.service.formats._spans import Span, SpanEvent, plain, read_attributes, read_span
 from canonry.service.formats._wire import as_json, parse
 
@@ -41,12 +41,17 @@ def convert(body: bytes, content_type: str) -> Converted:
     events: dict[str, list[Event]] = {INFERENCE.name: [], STEP.name: [], FEEDBACK.name: []}
     rejected: list[tuple[int, str, bytes]] = []
     other = Counter[str]()
+    spans: list[tuple[int, trace_pb2.Span, Span]] = []
     for position, (message, resource, scope) in enumerate(_spans(body, content_type)):
         try:
-            span = read_span(message, resource, scope)
-            evaluations = [happened for happened in span.events if happened.name == genai.EVALUATION]
-            kind, event = event_of(span)
-            given = [_evaluated(span, kind, happened) for happened in evaluations]
+            spans.append((position, message, read_span(message, resource, scope)))
+        except Exception as error:
+            rejected.append((position, reason_of(error), as_json(message)))
+    holding = _holding_calls([span for _, _, span in spans])
+    for position, message, span in spans:
+        try:
+            kind, event = event_of(span, holds_call=(span.trace_id, span.span_id) in holding)
+            given = [_evaluated(span, kind, each) for each in span.events if each.name == genai.EVALUATION]
         except Exception as error:
             rejected.append((position, reason_of(error), as_json(message)))
             continue
@@ -100,6 +105,21 @@ def _spans(body: bytes, content_type: str) -> list[tuple[trace_pb2.Span, Attribu
         for scoped in group.scope_spans
         for message in scoped.spans
     ]
+
+
+def _holding_calls(spans: list[Span]) -> set[tuple[str, str]]:
+    """Trace and id of spans that a call lies in, at any depth. Only where it matters: where agents run elsewhere."""
+    if not any(span.remote and genai.operation(span.attributes) == genai.AGENT for span in spans):
+        return set()
+    parents = {(span.trace_id, span.span_id): span.parent_id for span in spans}
+    holding: set[tuple[str, str]] = set()
+    for span in spans:
+        if is_call(span):
+            parent = span.parent_id
+            while parent and (span.trace_id, parent) not in holding:
+                holding.add((span.trace_id, parent))
+                parent = parents.get((span.trace_id, parent))
+    return holding
 
 
 def _evaluated(span: Span, kind: str, happened: SpanEvent) -> Event:
