@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from canonry.service.formats._evaluation import value_of
-from tests.service.spans import CHAT, convert, event, span
+from tests.service.spans import CHAT, START, TRACE, attributes, convert, event, logs, span
 
 EVALUATION = "gen_ai.evaluation"
 
@@ -63,3 +63,34 @@ def test_a_label_decides_where_it_says_by_itself_what_is_good(label, expected):
     assert given(name="hallucination", score_label=label, score_value=0.75, scale=(1, 0)).get("value") == (
         -0.5 if expected is None else expected
     )
+
+
+def about(found):
+    """What each feedback is about: a call by its id, and a trace."""
+    return [(each.get("inference_id"), each.get("trace_id")) for kind, each in found.events if kind == "feedback"]
+
+
+def test_an_evaluation_on_a_span_is_about_the_response_it_names_else_its_call_else_its_trace():
+    def evaluated(number, said, **named):
+        return span(number, said, events=[event(f"{EVALUATION}.result", named)])
+
+    answered = {**CHAT, "gen_ai.response.id": "r-1"}
+    own, other = {"gen_ai.response.id": "r-1"}, {"gen_ai.response.id": "r-2"}
+    spans = [evaluated(1, answered), evaluated(2, answered, **own), evaluated(3, answered, **other)]
+    spans += [evaluated(4, {"a": 1}), evaluated(5, {"a": 1}, **other)]
+    assert about(convert(*spans)) == [
+        *((f"{1:016x}", TRACE), (f"{2:016x}", TRACE), ("r-2", TRACE)),
+        *((None, TRACE), ("r-2", TRACE)),
+    ]
+
+
+def test_a_logged_evaluation_is_about_the_response_it_names_else_its_span_and_trace():
+    record = {"eventName": f"{EVALUATION}.result", "timeUnixNano": str(START)}
+    named = {**record, "attributes": attributes({f"{EVALUATION}.name": "ok", "gen_ai.response.id": "r-1"})}
+    place = {"traceId": TRACE.upper(), "spanId": f"{1:016x}"}
+    found = logs(
+        {**named, **place}, {**record, **place}, {**record, "traceId": TRACE}, {**record, "spanId": "0" * 16}, named
+    )
+    assert about(found) == [("r-1", TRACE), (f"{1:016x}", TRACE), (None, TRACE), ("r-1", None)]
+    ((position, reason, raw),) = found.rejected
+    assert position == 3 and reason.startswith("gen_ai.response.id: missing") and b"evaluation.result" in raw

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from canonry.service.formats import FormatError, otlp
-from tests.service.spans import CHAT, START, TRACE, attributes, body, convert, event, logs, only, span
+from tests.service.spans import CHAT, TRACE, attributes, body, convert, event, only, span
 
 
 def test_a_call_in_the_current_names():
@@ -301,6 +301,7 @@ def test_an_evaluation_on_a_call_is_feedback_on_the_call():
     assert given == {
         "feedback_id": identifier,
         "inference_id": f"{1:016x}",
+        "trace_id": TRACE,
         "given_at": "2026-03-10T12:00:09.000000Z",
         "origin": "implicit",
         "signal": "Relevance",
@@ -325,19 +326,6 @@ def test_an_evaluation_on_another_span_is_feedback_on_its_trace():
     ((_, given),) = found.events
     assert (given["trace_id"], given.get("inference_id"), given["origin"]) == (TRACE, None, "user")
     assert given["value"] == 1
-
-
-def test_an_evaluation_that_is_logged_is_about_its_span_else_the_response_it_names():
-    said = {"gen_ai.evaluation.name": "ok", "gen_ai.response.id": "r-1"}
-    record = {"eventName": "gen_ai.evaluation.result", "timeUnixNano": str(START), "attributes": attributes(said)}
-    on_span = {**record, "traceId": TRACE.upper(), "spanId": f"{1:016x}"}
-    nameless = {**record, "attributes": attributes({"gen_ai.evaluation.name": "ok"})}
-    found = logs(on_span, {**record, "traceId": TRACE}, record, nameless)
-    given = [each for _, each in found.events]
-    assert [each.get("inference_id") for each in given] == [f"{1:016x}", None, "r-1"]
-    assert given[1]["trace_id"] == TRACE
-    ((position, reason, raw),) = found.rejected
-    assert position == 3 and reason.startswith("gen_ai.response.id: missing") and b"evaluation.name" in raw
 
 
 def test_one_wrong_span_costs_no_other():

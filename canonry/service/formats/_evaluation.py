@@ -11,11 +11,13 @@ from canonry.service.formats import ItemError
 from canonry.service.formats._attributes import Attributes, real, text
 from canonry.service.formats._spans import iso
 
+RESPONSE = "gen_ai.response.id"
+"""The provider's id of the response that an evaluation is about."""
+
 _NAME = "gen_ai.evaluation.name"
 _VALUE = "gen_ai.evaluation.score.value"
 _LABEL = "gen_ai.evaluation.score.label"
 _EXPLANATION = "gen_ai.evaluation.explanation"
-_RESPONSE = "gen_ai.response.id"
 _ORIGIN = "canonry.origin"
 _WORST, _BEST = "canonry.score.worst", "canonry.score.best"
 
@@ -31,30 +33,23 @@ _BAD = frozenset(
 
 
 def feedback(
-    attributes: Attributes,
-    time_ns: int,
-    about_field: str,
-    about: str | None,
-    trace_id: str | None,
-    span_id: str | None,
+    attributes: Attributes, time_ns: int, inference_id: str | None, trace_id: str | None, span_id: str | None
 ) -> dict[str, Any]:
     """Feedback from an evaluation's attributes. Its id is made from all it says, so that it is the same when resent.
 
-    `about` is the id of the call or trace it hangs on; without one, the provider's response id names the call.
-    `origin` is `implicit`, since a program said it, unless attribute canonry.origin says `user` or `reviewer`. All that
-    the evaluation said is kept in `attributes`, text apart. Raises ItemError where it names nothing.
+    `inference_id` is the call it is about, by whatever id; without one it is about the trace. `origin` is `implicit`,
+    since a program said it, unless attribute canonry.origin says `user` or `reviewer`. All that the evaluation said is
+    kept in `attributes`, text apart. Raises ItemError where it names neither a call nor a trace.
     """
-    response = text(attributes.get(_RESPONSE))
-    if about is None:
-        if response is None:
-            raise ItemError(f"{_RESPONSE}: missing; an evaluation needs a span, or the id of the response it is about")
-        about_field, about = "inference_id", response
+    if inference_id is None and trace_id is None:
+        raise ItemError(f"{RESPONSE}: missing; an evaluation needs a span, or the id of the response it is about")
     whole = [trace_id, span_id, time_ns, attributes]
     digest = hashlib.blake2b(orjson.dumps(whole, option=orjson.OPT_SORT_KEYS, default=str), digest_size=16)
     origin = text(attributes.pop(_ORIGIN, None))
     found = {
         "feedback_id": f"evaluation-{digest.hexdigest()}",
-        about_field: about,
+        "inference_id": inference_id,
+        "trace_id": trace_id,
         "given_at": iso(time_ns),
         "origin": origin if origin in _ORIGINS else "implicit",
         "signal": text(attributes.get(_NAME)) or "evaluation",

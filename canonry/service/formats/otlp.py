@@ -20,7 +20,7 @@ from canonry.events import FEEDBACK, INFERENCE, STEP
 from canonry.retrieval import ANSWERS, retrieved_of
 from canonry.service.formats import Converted, genai, reason_of
 from canonry.service.formats._attributes import Attributes, mapping, text
-from canonry.service.formats._evaluation import feedback
+from canonry.service.formats._evaluation import RESPONSE, feedback
 from canonry.service.formats._events import Event, event_of, is_call
 from canonry.service.formats._spans import Span, SpanEvent, plain, read_attributes, read_span
 from canonry.service.formats._wire import as_json, parse
@@ -51,7 +51,7 @@ def convert(body: bytes, content_type: str) -> Converted:
     for position, message, span in spans:
         try:
             kind, event = event_of(span, holds_call=(span.trace_id, span.span_id) in holding)
-            given = [_evaluated(span, kind, each) for each in span.events if each.name == genai.EVALUATION]
+            given = [_evaluated(span, event, each) for each in span.events if each.name == genai.EVALUATION]
         except Exception as error:
             rejected.append((position, reason_of(error), as_json(message)))
             continue
@@ -122,17 +122,19 @@ def _holding_calls(spans: list[Span]) -> set[tuple[str, str]]:
     return holding
 
 
-def _evaluated(span: Span, kind: str, happened: SpanEvent) -> Event:
-    """What an evaluation says of the call, or of the trace, that it happened in."""
-    about = (INFERENCE.id_field, span.span_id) if kind == INFERENCE.name else ("trace_id", span.trace_id)
+def _evaluated(span: Span, call: Event, happened: SpanEvent) -> Event:
+    """What an evaluation says of the response that it names, else of the call, or the trace, that it happened in."""
+    response = text(happened.attributes.get(RESPONSE))
+    is_own = INFERENCE.id_field in call and response in (None, call["provider_response_id"])
     at = happened.time_ns or span.end_ns or span.start_ns
-    return feedback(dict(happened.attributes), at, *about, span.trace_id, span.span_id)
+    return feedback(dict(happened.attributes), at, span.span_id if is_own else response, span.trace_id, span.span_id)
 
 
 def _evaluation(record: LogRecord, attributes: Attributes) -> Event:
-    trace_id, span_id = record.trace_id.hex() or None, record.span_id.hex() or None
-    about = (INFERENCE.id_field, span_id) if span_id else ("trace_id", trace_id)
-    return feedback(attributes, _time(record), *about, trace_id, span_id)
+    """What a logged evaluation says. Its span may be no call but an agent or a judge: the response's id goes first."""
+    trace_id = record.trace_id.hex() if any(record.trace_id) else None
+    span_id = record.span_id.hex() if any(record.span_id) else None
+    return feedback(attributes, _time(record), text(attributes.get(RESPONSE)) or span_id, trace_id, span_id)
 
 
 def _details(record: LogRecord, attributes: Attributes, resource: Attributes) -> Event | None:
