@@ -8,8 +8,8 @@ from typing import Any
 
 from canonry.encode import MODEL_FILE, TOKENIZER_FILE, EncoderError, EncoderFiles, TextEncoder, load_encoder, load_onnx
 from canonry.forked import OwnLock
-from canonry.release import LocalFiles, Release, ReleaseError, local_files
-from canonry.search import CHUNKS, VECTORS, VectorIndex, Where
+from canonry.release import LocalFiles, Release, ReleaseError, local_files, made_from
+from canonry.search import CHUNKS, MAPPED, VECTORS, VectorIndex, Where, write_mapped
 
 
 class Opened:
@@ -24,7 +24,9 @@ class Opened:
         self.encoder = _encoder_of(release)
         self._release = release
         self._files = local_files(release, (VECTORS, CHUNKS))
-        self.vectors = VectorIndex(self._files[VECTORS], self._files[CHUNKS], self.version)
+        chunks = self._files[CHUNKS]
+        self._mapped = made_from(release, CHUNKS, MAPPED, lambda target: write_mapped(chunks, target))
+        self.vectors = VectorIndex(self._files[VECTORS], self._mapped[CHUNKS] if self._mapped else chunks, self.version)
         if self.encoder.dimension != self.vectors.dimension:
             raise ReleaseError(
                 f"{release.folder}: its vectors have {self.vectors.dimension} values, but its encoder "

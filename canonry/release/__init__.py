@@ -7,7 +7,7 @@ release. `published/KIND/NAME/channels/CHANNEL.json` is the last move of a point
 from canonry.release._cache import Cache
 from canonry.release._channel import PRODUCTION, Move, channels, last_move, promote, resolve, rollback
 from canonry.release._errors import Damaged, NotReleased, ReleaseError, Withdrawn
-from canonry.release._local import LocalFiles, local_files
+from canonry.release._local import LocalFiles, local_files, made_from
 from canonry.release._manifest import File, Manifest, payload_version
 from canonry.release._paths import KINDS, Kind
 from canonry.release._store import Release, list_releases, names, publish, verify
@@ -30,6 +30,7 @@ __all__ = [
     "last_move",
     "list_releases",
     "local_files",
+    "made_from",
     "names",
     "payload_version",
     "promote",

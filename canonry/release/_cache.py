@@ -1,6 +1,7 @@
 """Files of releases that were fetched once: kept by digest, shared by processes, the longest unused leaving first.
 
-`CANONRY_CACHE/releases/AA/DIGEST`: versions that share a file, such as an encoder, share it here. A process that has a
+`CANONRY_CACHE/releases/AA/DIGEST`: versions that share a file, such as an encoder, share it here. Beside it lies what
+was made of it, such as text that can be mapped into memory, as `DIGEST.FORM.ITS-OWN-DIGEST`. A process that has a
 file open holds a shared lock on it, which ends with the process however it ends; only what nobody holds is removed.
 """
 
@@ -53,10 +54,34 @@ class Cache:
                 "CANONRY_CACHE to a folder that can be written"
             ) from error
         if actual is None:
-            # A cache that cannot be tidied is no reason to refuse a file that is sound.
-            with suppress(OSError):
-                self.evict()
+            self._tidy()
         return path, descriptor, actual
+
+    def hold_made(self, source: File, form: str, make: Callable[[Path], None]) -> tuple[Path, int]:
+        """The path of what `make` writes from `source` alone, and a descriptor as from `hold`.
+
+        It is made where it is not here yet, or not sound: its own digest is in its name, after the source's and `form`,
+        which says what is made. Raises OSError where it cannot be kept here.
+        """
+        folder = self.root / source.sha256[:2]
+        folder.mkdir(parents=True, exist_ok=True)
+        with _locked(folder / ".lock"):
+            for path in folder.glob(f"{source.sha256}.{form}.*"):
+                descriptor = _held(path)
+                if descriptor is None:
+                    continue
+                expected = File(path.suffix[1:], os.fstat(descriptor).st_size)
+                if _verified.verified(path, expected) == expected:
+                    return path, descriptor
+                os.close(descriptor)
+                path.unlink(missing_ok=True)
+            with _beside(folder) as beside:
+                make(beside)
+                made = File.of(beside)
+                path = folder / f"{source.sha256}.{form}.{made.sha256}"
+                descriptor = _in_place(beside, path, made)
+        self._tidy()
+        return path, descriptor
 
     def evict(self) -> list[Path]:
         """Remove files, the longest unused first, until the rest fits; what any process holds stays."""
@@ -75,18 +100,30 @@ class Cache:
                 excess -= sizes[path]
         return removed
 
+    def _tidy(self) -> None:
+        # A cache that cannot be tidied is no reason to refuse a file that is sound.
+        with suppress(OSError):
+            self.evict()
+
 
 def _fetched(path: Path, expected: File, fetch: Callable[[], AbstractContextManager[Path]]) -> tuple[int, File | None]:
     """The descriptor of a file that is now here, or -1 and what came instead. The folder's lock is held meanwhile."""
-    for left in path.parent.glob(f"{_FETCHING}*"):
-        # Whoever wrote it held the lock, and is gone.
-        left.unlink(missing_ok=True)
-    beside = path.parent / f"{_FETCHING}{uuid.uuid4().hex}"
-    try:
+    with _beside(path.parent) as beside:
         with fetch() as source:
             shutil.copyfile(source, beside)
         actual = File.of(beside)
         return (-1, actual) if actual != expected else (_in_place(beside, path, expected), None)
+
+
+@contextmanager
+def _beside(folder: Path) -> Iterator[Path]:
+    """A path for what is being written; the folder's lock is held meanwhile."""
+    for left in folder.glob(f"{_FETCHING}*"):
+        # Whoever wrote it held the lock, and is gone.
+        left.unlink(missing_ok=True)
+    beside = folder / f"{_FETCHING}{uuid.uuid4().hex}"
+    try:
+        yield beside
     finally:
         beside.unlink(missing_ok=True)
 

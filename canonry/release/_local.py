@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -40,6 +40,20 @@ def local_files(release: Release, wanted: Collection[str] | None = None, cache: 
         folder = release.published.root / release.folder
         return LocalFiles({name: _in_place(release, folder, name) for name in names})
     return _cached(release, names, cache or Cache())
+
+
+def made_from(
+    release: Release, path: str, form: str, make: Callable[[Path], None], cache: Cache | None = None
+) -> LocalFiles | None:
+    """What `make` writes from this one file of a release, found under the file's path; made once a machine and `form`.
+
+    None where the cache cannot keep it.
+    """
+    try:
+        made, descriptor = (cache or Cache()).hold_made(release.manifest.files[path], form, make)
+    except OSError:
+        return None
+    return LocalFiles({path: made}, [descriptor])
 
 
 def _in_place(release: Release, folder: Path, name: str) -> Path:

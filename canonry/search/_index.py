@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,28 +13,16 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from canonry.forked import OwnLock
+from canonry.search._chunks import CHUNK_SCHEMA, read_chunks
 from canonry.search._errors import SearchError
 from canonry.search._selected import Selection, nearest_selected
 from canonry.search._where import ACCESS, Where, condition_key, rows_readable, rows_with, tags_in
 
 VECTORS = "vectors.faiss"
-CHUNKS = "chunks.parquet"
-
-CHUNK_SCHEMA = pa.schema(
-    [
-        ("chunk_id", pa.string()),
-        ("document_id", pa.string()),
-        ("title", pa.string()),
-        ("ordinal", pa.int64()),
-        ("text", pa.string()),
-    ]
-)
-"""Columns of every `chunks.parquet`; an index may have more. One row per chunk, in the order of the vectors."""
 
 _HIT_COLUMNS = ("chunk_id", "document_id", "title", "text")
-
 
 SCAN_ADVANTAGE = 5
 """How much less processor time one thread needs for a query on a Flat index than several that share it."""
@@ -58,28 +44,34 @@ class Hit:
 
 
 class VectorIndex:
-    """Vectors mapped into memory, so that processes share their pages; the chunks' text is read when first needed."""
+    """Vectors mapped into memory, so that processes share their pages; so are chunks that come as a mapped file."""
 
     def __init__(self, vectors: Path, chunks: Path, version: str = "") -> None:
-        """Open both files. Raises SearchError where they do not belong together. Whoever calls has verified them.
+        """Open both files, see `read_chunks`. Raises SearchError where they do not belong together.
 
-        `version` is said by every hit.
+        Whoever calls has verified them. `version` is said by every hit.
         """
         self.version = version
         self.faiss = _read_index(vectors)
-        self._file = pq.ParquetFile(chunks, memory_map=True)
-        self._flat = isinstance(self.faiss, faiss.IndexFlat)
-        self._chunks: pa.Table | None = None
-        self._reading = threading.RLock()
-        self._selections: OrderedDict[object, Selection] = OrderedDict()
-        missing = [name for name in _HIT_COLUMNS if name not in self._file.schema_arrow.names]
+        self.chunks = read_chunks(chunks)
+        """One row per vector."""
+        names = self.chunks.column_names
+        self.own_columns = [name for name in names if name not in {*CHUNK_SCHEMA.names, ACCESS}]
+        """Columns that this index has beyond those of every index, `access` left out."""
+        missing = [name for name in _HIT_COLUMNS if name not in names]
         if missing:
             raise SearchError(f"{chunks}: has no column {', '.join(missing)}")
-        if self._file.metadata.num_rows != len(self):
-            rows = self._file.metadata.num_rows
+        if self.chunks.num_rows != len(self):
+            rows = self.chunks.num_rows
             raise SearchError(
                 f"{chunks}: has {rows} rows, but {vectors} has {len(self)} vectors; build the index again"
             )
+        self._flat = isinstance(self.faiss, faiss.IndexFlat)
+        self._columns = [_whole(self.chunks.column(name)) for name in _HIT_COLUMNS]
+        self._own = {name: _whole(self.chunks.column(name)) for name in self.own_columns}
+        self._access_tags: frozenset[str] | None = None
+        self._selections: OrderedDict[object, Selection] = OrderedDict()
+        self._selecting = OwnLock()
 
     @property
     def dimension(self) -> int:
@@ -91,23 +83,11 @@ class VectorIndex:
         return int(self.faiss.ntotal)
 
     @property
-    def chunks(self) -> pa.Table:
-        """chunk_id, document_id, title, text: one row per vector."""
-        with self._reading:
-            if self._chunks is None:
-                self._chunks = self._file.read(columns=[*_HIT_COLUMNS, *self.own_columns]).combine_chunks()
-            return self._chunks
-
-    @cached_property
-    def own_columns(self) -> list[str]:
-        """Columns that this index has beyond those of every index, `access` left out."""
-        known = {*CHUNK_SCHEMA.names, ACCESS}
-        return [name for name in self._file.schema_arrow.names if name not in known]
-
-    @cached_property
     def access_tags(self) -> frozenset[str]:
         """Every access tag that some chunk needs."""
-        return tags_in(self._column(ACCESS)) if ACCESS in self._file.schema_arrow.names else frozenset()
+        if self._access_tags is None:
+            self._access_tags = tags_in(self.chunks[ACCESS]) if ACCESS in self.chunks.column_names else frozenset()
+        return self._access_tags
 
     def nearest(
         self,
@@ -197,14 +177,6 @@ class VectorIndex:
             for each_rows, each_scores in zip(rows.tolist(), scores.tolist(), strict=True)
         ]
 
-    @cached_property
-    def _columns(self) -> list[pa.Array | pa.ChunkedArray]:
-        return [_whole(self.chunks.column(name)) for name in _HIT_COLUMNS]
-
-    @cached_property
-    def _own(self) -> dict[str, pa.Array | pa.ChunkedArray]:
-        return {name: _whole(self.chunks.column(name)) for name in self.own_columns}
-
     def _selection(self, where: Where | None, readable: Collection[str] | None) -> Selection | None:
         """Rows to search among; None where these are all."""
         wanted = condition_key(where or {})
@@ -213,25 +185,28 @@ class VectorIndex:
             held = None
         if not wanted and held is None:
             return None
-        with self._reading:
-            if (wanted, held) not in self._selections:
-                mask = np.ones(len(self), bool)
-                for name, values in wanted:
-                    mask &= rows_with(self._column(name), name, values)
-                if held is not None:
-                    mask &= rows_readable(self._column(ACCESS), held)
-                self._selections[wanted, held] = Selection(mask)
-                if len(self._selections) > _SELECTIONS:
-                    self._selections.popitem(last=False)
-            self._selections.move_to_end((wanted, held))
-            return self._selections[wanted, held]
+        with self._selecting:
+            known = self._selections.get((wanted, held))
+            if known is not None:
+                self._selections.move_to_end((wanted, held))
+                return known
+        mask = np.ones(len(self), bool)
+        for name, values in wanted:
+            mask &= rows_with(self._column(name), name, values)
+        if held is not None:
+            mask &= rows_readable(self._column(ACCESS), held)
+        made = Selection(mask)
+        with self._selecting:
+            self._selections[wanted, held] = made
+            if len(self._selections) > _SELECTIONS:
+                self._selections.popitem(last=False)
+        return made
 
     def _column(self, name: str) -> pa.ChunkedArray:
-        known = self._file.schema_arrow.names
+        known = self.chunks.column_names
         if name not in known:
             raise SearchError(f"where: there is no column {name!r} (there are {', '.join(sorted(known))})")
-        with self._reading:
-            return self._file.read(columns=[name]).column(name)
+        return self.chunks.column(name)
 
 
 _SELECTIONS = 64
@@ -246,7 +221,7 @@ def _whole(column: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
 # It is a setting of the forking thread: threads that the child starts have runtimes of their own.
 os.register_at_fork(after_in_child=lambda: faiss.omp_set_num_threads(1))
 
-_LIMIT = threading.Lock()
+_LIMIT = OwnLock()
 
 
 def _read_index(path: Path) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 import faiss
@@ -18,18 +17,18 @@ _WIDER = 4
 
 
 class Selection:
-    """Rows that may be found."""
+    """Rows that may be found, a bit for each row of the index."""
 
     def __init__(self, mask: np.ndarray) -> None:
         self.count = int(mask.sum())
-        self._mask = mask
+        self._rows = len(mask)
         self._bits = np.packbits(mask, bitorder="little")
         self.selector = swig.IDSelectorBitmap(self._bits)
 
-    @cached_property
+    @property
     def rows(self) -> np.ndarray:
         """The rows, ascending: int64 (count,)."""
-        return np.flatnonzero(self._mask)
+        return np.flatnonzero(np.unpackbits(self._bits, count=self._rows, bitorder="little"))
 
 
 def nearest_selected(index: Any, queries: np.ndarray, k: int, selection: Selection) -> tuple[np.ndarray, np.ndarray]:

@@ -122,7 +122,7 @@ def test_what_was_fetched_is_not_fetched_again(
     client.open_index("docs", home=home).search_text("red")
     kept = {path.name for path in own_cache.glob("releases/??/*") if not path.name.startswith(".")}
     manifest = release.resolve(zones.published, "indexes", "docs").manifest
-    assert kept == {file.sha256 for file in manifest.files.values()}
+    assert {name for name in kept if "." not in name} == {file.sha256 for file in manifest.files.values()}
     kind = type(client.open_index("docs", home=home).opened._release.published)
     monkeypatch.setattr(kind, "local_copy", lambda *_: pytest.fail("fetched again"))
     assert client.open_index("docs", home=home).search_text("red")

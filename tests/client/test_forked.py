@@ -9,6 +9,7 @@ from pathlib import Path
 
 import faiss
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from canonry import client, search
@@ -61,6 +62,43 @@ def test_forked_workers_search_right(tmp_path: Path) -> None:
     assert done.stdout == "[0, 0, 0]\n", done.stderr
 
 
+BUSY = """
+import itertools, os, signal, sys, threading
+import numpy as np
+from canonry import client
+
+index = client.open_index("docs", home=sys.argv[1])
+query = np.eye(8, dtype=np.float32)[0]
+# Arrow looks for pandas at the first condition, under a lock of its own.
+index.search(query, k=1, where={"ordinal": 1})
+
+def search(first):
+    for number in itertools.count(first, 3):
+        index.search(query, k=1, where={"chunk_id": f"c{number}"})
+
+for first in range(3):
+    threading.Thread(target=search, args=(first,), daemon=True).start()
+for _ in range(15):
+    pid = os.fork()
+    if not pid:
+        signal.alarm(20)
+        assert index.search(query, k=3, where={"ordinal": [1, 2]})
+        assert client.open_index("docs", home=sys.argv[1]).search_text("green", k=3, where={"ordinal": 2})
+        os._exit(0)
+    ended = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if ended:
+        sys.exit(f"a worker ended with {ended}")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_worker_forked_while_other_threads_search_does_not_wait_for_them(tmp_path: Path) -> None:
+    release_index(open_zones(tmp_path / "home").published, np.eye(ROWS, 8, dtype=np.float32), chunks(ROWS))
+    arguments = [sys.executable, "-c", BUSY, str(tmp_path / "home")]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="needs Linux")
 def test_the_vectors_are_pages_of_the_file(tmp_path: Path) -> None:
     own = np.random.default_rng(0).standard_normal((ROWS, 8), dtype=np.float32)
@@ -76,3 +114,16 @@ def test_the_vectors_are_pages_of_the_file(tmp_path: Path) -> None:
     assert all("w" not in permissions or "p" in permissions for _, permissions, *_ in mapped)
     size = sum(int(end, 16) - int(start, 16) for start, _, end in (each[0].partition("-") for each in mapped))
     assert size >= own.nbytes
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux")
+def test_so_is_the_text_of_the_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CANONRY_CACHE", str(tmp_path / "cache"))
+    release_index(open_zones(tmp_path / "home").published, np.eye(ROWS, 8, dtype=np.float32), chunks(ROWS))
+    client.open_index("docs", home=tmp_path / "home")
+    before = pa.total_allocated_bytes()
+    index = client.open_index("docs", home=tmp_path / "home")
+    assert index.search(np.eye(8, dtype=np.float32)[3], k=1, where={"chunk_id": "c3"})[0].text == "text of chunk 3"
+    assert pa.total_allocated_bytes() - before < 100_000
+    [kept] = (tmp_path / "cache").glob("releases/??/*.arrow-*")
+    assert str(kept) in Path("/proc/self/maps").read_text()

@@ -202,3 +202,11 @@ def test_other_indexes_are_searched_the_same_way(tmp_path: Path, made_vectors: A
         for hits in (found.search(made_vectors()[7], k=50), found.search(made_vectors()[6:8], k=50)[1]):
             assert hits[0].chunk_id == "c7", factory
             assert 1 <= len(hits) <= 50
+
+
+def test_an_index_opens_where_nothing_can_be_cached(
+    home: Zones, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made_vectors: Any
+) -> None:
+    (tmp_path / "no folder").touch()
+    monkeypatch.setenv("CANONRY_CACHE", str(tmp_path / "no folder"))
+    assert client.open_index("docs", home=home.home).search(made_vectors()[7], k=1)[0].text == "text of chunk 7"

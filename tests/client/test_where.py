@@ -150,3 +150,16 @@ def test_many_conditions_are_forgotten_again(make: Any) -> None:
     for document in range(100):
         assert len(index.search(query, 50, where={"document_id": f"d{document}"})) == 5
     assert len(index._selections) <= 64
+
+
+def test_a_condition_is_kept_as_a_bit_a_row(make: Any) -> None:
+    index = make("NSG8")
+    index.search(unit_vectors(1, 0)[0], 50, where={"product": "app"})
+    [selection] = index._selections.values()
+    assert sum(each.nbytes for each in vars(selection).values() if isinstance(each, np.ndarray)) == ROWS // 8
+
+
+def test_conditions_are_asked_of_what_is_open_already(make: Any, tmp_path: Path) -> None:
+    index = make()
+    (tmp_path / "chunks.parquet").unlink()
+    assert len(index.search(unit_vectors(1, 0)[0], 50, where={"product": "app"})) == 20

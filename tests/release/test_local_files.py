@@ -221,3 +221,35 @@ def test_a_cache_that_cannot_be_written_says_what_to_do(bucket: str, cache: Path
     cache.write_text("a file where the folder should be")
     with pytest.raises(ReleaseError, match="make room, or set CANONRY_CACHE"):
         release.local_files(publish(ObjectStorage(bucket)))
+
+
+def test_what_is_made_of_a_file_is_made_once_and_again_where_it_is_damaged(published: Storage, cache: Path) -> None:
+    found = publish(published)
+    made: list[Path] = []
+
+    def make(target: Path) -> None:
+        made.append(target)
+        target.write_bytes(b"made of alpha")
+
+    paths = set()
+    for _ in range(3):
+        files = release.made_from(found, "a", "upper-1", make)
+        assert files and files["a"].read_bytes() == b"made of alpha"
+        paths.add(files["a"])
+    assert (len(made), len(paths)) == (1, 1)
+    [path] = paths
+    path.write_bytes(b"made of alphX")
+    files = release.made_from(found, "a", "upper-1", make)
+    assert files and files["a"].read_bytes() == b"made of alpha"
+    assert len(made) == 2
+    assert Cache(limit=0).evict() == [] or path.exists(), "it is open"
+    del files
+    gc.collect()
+    Cache(limit=0).evict()
+    assert not path.exists()
+
+
+def test_where_nothing_can_be_kept_nothing_is_made(published: Storage, cache: Path) -> None:
+    found = publish(published)
+    cache.write_text("a file where the folder should be")
+    assert release.made_from(found, "a", "upper-1", lambda _: None) is None
