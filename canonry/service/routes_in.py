@@ -97,7 +97,10 @@ class NativeDoor(Door):
         self._kind = kind
 
     async def take(self, caller: Caller, body: bytes, content_type: str, log: dict[str, Any]) -> Response:
-        events, parsed = native.parse_batch(body, content_type)
+        if len(body) > _INLINE_BYTES:
+            events, parsed = await asyncio.to_thread(native.parse_batch, body, content_type)
+        else:
+            events, parsed = native.parse_batch(body, content_type)
         size, kind = len(body), self._kind
         del body
         outcomes = await self._intake.submit_all(caller, kind, events, size=size, parsed=parsed)

@@ -6,12 +6,14 @@ import gzip
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+from canonry.service import native
 from canonry.service.openapi_in import describe
 from canonry.storage import Zones, open_zones
 from tests.service.serving import (
@@ -132,6 +134,25 @@ def test_more_events_than_one_request_may_hold_are_refused(door, zones):
         answer = door.post("/v1/inferences", content=content, headers=headers)
         assert (answer.status_code, "10,001 events" in answer.json()["detail"]) == (413, True)
     assert landed(zones.landing) == []
+
+
+@pytest.mark.parametrize(("headers", "around"), [(JSON, b"[%b]"), (NDJSON, b"%b")])
+def test_while_a_large_body_is_parsed_others_are_answered(door, monkeypatch, headers, around):
+    parse, begun, going = native.parse_batch, threading.Event(), threading.Event()
+
+    def parse_held(*given):
+        begun.set()
+        assert going.wait(20), "nobody else was answered"
+        return parse(*given)
+
+    monkeypatch.setattr(native, "parse_batch", parse_held)
+    body = around % json.dumps(call(1, feature="x" * 40_000)).encode()
+    with ThreadPoolExecutor(1) as pool:
+        sent = pool.submit(door.post, "/v1/inferences", content=body, headers=headers)
+        assert begun.wait(20)
+        assert door.get("/healthz", timeout=10).status_code == 200
+        going.set()
+        assert sent.result().json()["accepted"] == 1
 
 
 def test_an_event_that_cannot_be_written_costs_itself_alone(door, zones):
