@@ -74,6 +74,17 @@ def test_each_request_is_a_line_that_names_key_and_team_and_counts_but_no_conten
     assert token[-43:-1] not in everything
 
 
+def test_a_key_that_is_sent_as_the_id_of_a_request_is_not_taken_for_one(zones, logged):
+    token = make_key(zones)
+    with client_of(build(zones)) as client:
+        for sent in (token, f"id-{token}"):
+            answer = client.post("/v1/inferences", json=[], headers={"x-request-id": sent, **bearer(token)})
+            assert answer.status_code == 200
+            assert "cnr_" not in answer.headers["x-request-id"]
+    assert token not in json.dumps(logged())
+    assert len({line["request_id"] for line in logged()}) == 2
+
+
 def test_faults_are_logged_by_kind_and_place_and_answered_without_either(zones, logged, monkeypatch):
     async def fail(*_: object) -> None:
         raise ValueError(SECRET_TEXT)
