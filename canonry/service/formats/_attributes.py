@@ -8,7 +8,19 @@ from typing import Any
 
 import orjson
 
+from canonry.redact._redactor import is_identifier, names_content
+
 Attributes = dict[str, Any]
+
+_FACTS = frozenset({"gen_ai.output.type", "http.request.method"})
+_SCORE = "gen_ai.evaluation.score."
+"""Names that only look like contents."""
+
+_CONTENT = (
+    *("gen_ai.prompt", "gen_ai.completion", "gen_ai.tool.", "gen_ai.retrieval."),
+    *("ai.embedding", "ai.value", "ai.toolCall.args", "ai.request.headers."),
+)
+"""Names of text, vectors and secrets that do not look like them, or have numbers below them."""
 
 _NESTED = 8
 _LISTED = 2000
@@ -94,6 +106,19 @@ def drop(attributes: Attributes, prefixes: tuple[str, ...]) -> None:
     """Remove attributes whose names begin so."""
     for name in [name for name in attributes if name.startswith(prefixes)]:
         del attributes[name]
+
+
+def facts(attributes: Attributes) -> Attributes:
+    """Attributes without those whose names say that they hold what was said: text is kept apart, or not at all."""
+    return {name: value for name, value in attributes.items() if not _is_content(name, value)}
+
+
+def _is_content(name: str, value: Any) -> bool:
+    if name.startswith(_CONTENT):
+        return True
+    if not value or not isinstance(value, (str, list, dict)):
+        return False
+    return names_content(name) and not (is_identifier(name) or name in _FACTS or name.startswith(_SCORE))
 
 
 def _listed(node: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from canonry.service.formats import ItemError
-from canonry.service.formats._attributes import Attributes, real, text
+from canonry.service.formats._attributes import Attributes, facts, real, text
 from canonry.service.formats._spans import iso
 
 RESPONSE = "gen_ai.response.id"
@@ -61,7 +61,7 @@ def feedback(
         ),
         "comment": text(attributes.pop(_EXPLANATION, None)),
         "user_id": text(attributes.pop("enduser.id", None)) or text(attributes.pop("user.id", None)),
-        "attributes": attributes or None,
+        "attributes": facts(attributes) or None,
     }
     return {name: each for name, each in found.items() if each is not None}
 

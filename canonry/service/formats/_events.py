@@ -6,7 +6,7 @@ from typing import Any
 
 from canonry.events import INFERENCE, STEP
 from canonry.service.formats import ItemError, genai, openinference
-from canonry.service.formats._attributes import Attributes, take, text
+from canonry.service.formats._attributes import Attributes, facts, take, text
 from canonry.service.formats._spans import Span, iso
 
 OWN = "canonry."
@@ -19,7 +19,7 @@ _OWN_FIELDS = frozenset(
     | {"index_name", "index_version", "user_id", "cache_hit"}
 )
 _TOKENS = (*genai.NAMES["input_tokens"], *genai.NAMES["output_tokens"])
-_USER = ("enduser.id", "user.id", "enduser.pseudo.id")
+_USER = ("enduser.id", "user.id", "enduser.pseudo.id", "ai.telemetry.metadata.userId")
 _ENVIRONMENT = ("deployment.environment.name", "deployment.environment")
 _KEPT_OF_RESOURCE = ("service.version", "service.namespace")
 
@@ -115,7 +115,7 @@ def _common(span: Span, attributes: Attributes) -> Event:
         "user_id": text(user),
         **fields,
         "product": _product(span),
-        "attributes": {**kept, **attributes, **left} or None,
+        "attributes": {**kept, **facts({**attributes, **left})} or None,
     }
 
 

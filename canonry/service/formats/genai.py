@@ -1,128 +1,32 @@
 """What attributes of OpenTelemetry's GenAI conventions mean, in the names of several years, as fields of events.
 
-All of these conventions are still in development, and what runs in production is years old: so names are a table, a
-column a convention, newest first. An attribute that no table knows is kept in `attributes`, unless it holds text.
+An attribute that no table knows is kept in `attributes`, unless it holds text.
 https://github.com/open-telemetry/semantic-conventions-genai
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from canonry.service.formats._attributes import Attributes, drop, mapping, parsed, real, take, text, whole
+from canonry.service.formats._attributes import Attributes, mapping, parsed, real, take, text, whole
 from canonry.service.formats._messages import Message, finish_reason, from_chat, read_messages, take_indexed
+from canonry.service.formats._names import (
+    AGENT,
+    APIS,
+    INFERENCES,
+    NAMES,
+    OTHER_OPERATIONS,
+    PARAMETERS,
+    PROVIDERS,
+    STEPS,
+)
 from canonry.service.formats._spans import SpanEvent
+from canonry.service.formats._vercel import take_answer, take_embedded
+
+__all__ = ["AGENT", "EVALUATION", "INFERENCES", "NAMES", "STEPS", "operation", "take_inference", "take_step"]
 
 EVALUATION = "gen_ai.evaluation.result"
-
-INFERENCES = frozenset({"chat", "text_completion", "generate_content", "embeddings"})
-"""Operations that are calls to a model."""
-
-AGENT = "invoke_agent"
-
-STEPS = {
-    "retrieval": "retriever",
-    "execute_tool": "tool",
-    AGENT: "pipeline",
-    "create_agent": "pipeline",
-    "invoke_workflow": "pipeline",
-    "plan": "pipeline",
-}
-"""Operations that are steps, in the words of STEP.operation."""
-
-
-@dataclass(frozen=True)
-class Convention:
-    """Names of one time: the attribute of each field, and since when they were written so."""
-
-    since: str
-    names: Mapping[str, str]
-
-
-CONVENTIONS = (
-    Convention(
-        "1.37 and later",
-        {
-            "operation": "gen_ai.operation.name",
-            "provider": "gen_ai.provider.name",
-            "request_model": "gen_ai.request.model",
-            "response_model": "gen_ai.response.model",
-            "provider_response_id": "gen_ai.response.id",
-            "system_fingerprint": "openai.response.system_fingerprint",
-            "service_tier": "openai.response.service_tier",
-            "input_tokens": "gen_ai.usage.input_tokens",
-            "cache_read_tokens": "gen_ai.usage.cache_read.input_tokens",
-            "cache_write_tokens": "gen_ai.usage.cache_creation.input_tokens",
-            "output_tokens": "gen_ai.usage.output_tokens",
-            "reasoning_tokens": "gen_ai.usage.reasoning.output_tokens",
-            "finish_reason": "gen_ai.response.finish_reasons",
-            "prompt_name": "gen_ai.prompt.name",
-            "prompt_version": "gen_ai.prompt.version",
-            "session_id": "gen_ai.conversation.id",
-            "input_messages": "gen_ai.input.messages",
-            "output_messages": "gen_ai.output.messages",
-            "query": "gen_ai.retrieval.query.text",
-            "retrieved": "gen_ai.retrieval.documents",
-        },
-    ),
-    Convention(
-        "1.37, as some SDKs write it",
-        {
-            "cache_write_tokens": "gen_ai.usage.cache_write.input_tokens",
-            "service_tier": "openai.request.service_tier",
-            "session_id": "session.id",
-        },
-    ),
-    Convention(
-        "1.27 to 1.36",
-        {
-            "provider": "gen_ai.system",
-            "system_fingerprint": "gen_ai.openai.response.system_fingerprint",
-            "service_tier": "gen_ai.openai.response.service_tier",
-            "cache_read_tokens": "gen_ai.usage.cache_read_input_tokens",
-            "cache_write_tokens": "gen_ai.usage.cache_creation_input_tokens",
-            "reasoning_tokens": "gen_ai.usage.reasoning_tokens",
-        },
-    ),
-    Convention(
-        "before 1.27, and OpenLLMetry",
-        {
-            "operation": "llm.request.type",
-            "input_tokens": "gen_ai.usage.prompt_tokens",
-            "output_tokens": "gen_ai.usage.completion_tokens",
-            "service_tier": "gen_ai.openai.request.service_tier",
-            "reasoning_tokens": "llm.usage.reasoning_tokens",
-        },
-    ),
-)
-"""Newest first: where a span has several, the newest name counts."""
-
-NAMES: dict[str, tuple[str, ...]] = {
-    field: tuple(each.names[field] for each in CONVENTIONS if field in each.names)
-    for field in dict.fromkeys(field for each in CONVENTIONS for field in each.names)
-}
-"""Attributes of each field, newest first."""
-
-PROVIDERS = {
-    "az.ai.openai": "azure.ai.openai",
-    "az.ai.inference": "azure.ai.inference",
-    "gemini": "gcp.gemini",
-    "vertex_ai": "gcp.vertex_ai",
-    "xai": "x_ai",
-}
-"""Older names of providers."""
-
-OLDER_OPERATIONS = {"completion": "text_completion", "embedding": "embeddings", "rerank": "rerank"}
-
-PARAMETERS = {
-    "stop_sequences": "stop",
-    "choice.count": "n",
-    "encoding_formats": "encoding_format",
-    "dimension.count": "dimensions",
-}
-"""Request parameters that the APIs call otherwise than the conventions do."""
 
 _REQUEST = ("gen_ai.request.", "gen_ai.openai.request.")
 _WHOLE = tuple(name for name in NAMES if name.endswith("_tokens"))
@@ -139,26 +43,18 @@ _TEXTS = (
     "prompt_version",
     "session_id",
 )
-_CONTENT = (
-    "gen_ai.prompt",
-    "gen_ai.completion",
-    "gen_ai.input.",
-    "gen_ai.output.messages",
-    "gen_ai.system_instructions",
-    "gen_ai.tool.",
-    "gen_ai.retrieval.",
-    "llm.request.functions",
-    "traceloop.entity.input",
-    "traceloop.entity.output",
-)
-"""Attributes that hold text are mapped or dropped: facts and text are kept apart."""
+_ARGUMENTS = ("gen_ai.tool.call.arguments", "traceloop.entity.input", "ai.toolCall.args")
+_RESULTS = ("gen_ai.tool.call.result", "traceloop.entity.output", "ai.toolCall.result")
 
 
 def operation(attributes: Mapping[str, Any]) -> str | None:
     """What a span did, in the conventions' words; None where it says nothing of a model's use."""
     for name in NAMES["operation"]:
         if said := text(attributes.get(name)):
-            return OLDER_OPERATIONS.get(said, said)
+            if said.startswith("ai.") and ".do" not in said and said not in OTHER_OPERATIONS:
+                # Vercel's outer spans sum up the calls inside of them.
+                return "invoke_workflow"
+            return OTHER_OPERATIONS.get(said, said)
     traced = text(attributes.get("traceloop.span.kind"))
     if traced is not None:
         return "execute_tool" if traced == "tool" else "invoke_workflow"
@@ -170,17 +66,16 @@ def operation(attributes: Mapping[str, Any]) -> str | None:
 
 
 def take_inference(attributes: Attributes, events: Iterable[SpanEvent]) -> dict[str, Any]:
-    """Fields of a call to a model. What is read is removed from `attributes`, and so is text that no field has."""
+    """Fields of a call to a model. What is read is removed from `attributes`."""
     fields: dict[str, Any] = {name: text(take(attributes, NAMES[name])) for name in _TEXTS}
     fields |= {name: whole(take(attributes, NAMES[name])) for name in _WHOLE}
-    if fields["provider"]:
-        fields["provider"] = PROVIDERS.get(fields["provider"], fields["provider"])
-    first = real(attributes.pop("gen_ai.response.time_to_first_chunk", None))
-    fields["time_to_first_token_ms"] = None if first is None else first * 1000
+    fields["provider"] = _provider(fields["provider"])
+    seconds = real(attributes.pop("gen_ai.response.time_to_first_chunk", None))
+    milliseconds = real(take(attributes, ("ai.response.msToFirstChunk", "ai.stream.msToFirstChunk")))
+    fields["time_to_first_token_ms"] = milliseconds if seconds is None else seconds * 1000
     fields["parameters"] = _take_parameters(attributes) or None
     fields["input_messages"], fields["output_messages"] = _take_messages(attributes, events)
     fields["finish_reason"] = fields["finish_reason"] or finish_reason(fields["output_messages"])
-    drop(attributes, _CONTENT)
     return fields
 
 
@@ -190,22 +85,24 @@ def take_step(attributes: Attributes) -> dict[str, Any]:
         "name": text(
             take(
                 attributes,
-                ("gen_ai.data_source.id", "gen_ai.tool.name", "gen_ai.agent.name", "gen_ai.workflow.name"),
+                (
+                    *("gen_ai.data_source.id", "gen_ai.tool.name", "gen_ai.agent.name", "gen_ai.workflow.name"),
+                    *("ai.toolCall.name", "ai.telemetry.functionId"),
+                ),
             )
         )
         or text(attributes.pop("traceloop.entity.name", None)),
-        "query": text(take(attributes, (*NAMES["query"], "gen_ai.tool.call.arguments", "traceloop.entity.input"))),
-        "result": parsed(take(attributes, ("gen_ai.tool.call.result", "traceloop.entity.output"))),
+        "query": text(take(attributes, (*NAMES["query"], *_ARGUMENTS))),
+        "result": parsed(take(attributes, _RESULTS)),
         "retrieved": read_retrieved(take(attributes, NAMES["retrieved"])),
     }
     asked = read_messages(take(attributes, NAMES["input_messages"]), "user")
-    answered = read_messages(take(attributes, NAMES["output_messages"]), "assistant")
+    answered = read_messages(take(attributes, NAMES["output_messages"]), "assistant") or take_answer(attributes)
     fields["query"] = fields["query"] or _said(asked)
     fields["result"] = fields["result"] if fields["result"] is not None else answered
     for names in NAMES.values():
         # An agent's or workflow's tokens are those of the calls inside it.
         take(attributes, names)
-    drop(attributes, _CONTENT)
     return fields
 
 
@@ -221,6 +118,13 @@ def read_retrieved(value: Any) -> list[dict[str, Any]] | None:
             body = text(take(document, ("text", "content", "page_content")))
             found.append({"chunk_id": chunk, "score": real(document.get("score")), "text": body})
     return found or None
+
+
+def _provider(said: str | None) -> str | None:
+    if said is None:
+        return None
+    name = next((said.removesuffix(api) for api in APIS if said.endswith(api)), said)
+    return PROVIDERS.get(name, name)
 
 
 def _take_parameters(attributes: Attributes) -> dict[str, Any]:
@@ -240,8 +144,8 @@ def _take_messages(
 ) -> tuple[list[Message] | None, list[Message] | None]:
     asked = read_messages(take(attributes, NAMES["input_messages"]), "user")
     answered = read_messages(take(attributes, NAMES["output_messages"]), "assistant")
-    asked = asked or take_indexed(attributes, "gen_ai.prompt", "user")
-    answered = answered or take_indexed(attributes, "gen_ai.completion", "assistant")
+    asked = asked or take_indexed(attributes, "gen_ai.prompt", "user") or take_embedded(attributes)
+    answered = answered or take_indexed(attributes, "gen_ai.completion", "assistant") or take_answer(attributes)
     asked_then, answered_then = messages_of_events((event.name, event.attributes, None) for event in events)
     asked, answered = asked or asked_then, answered or answered_then
     told = parsed(attributes.pop("gen_ai.system_instructions", None))
