@@ -15,7 +15,6 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from canonry.service import native
 from canonry.service.openapi_in import describe
-from canonry.storage import Zones, open_zones
 from tests.service.serving import (
     FULL,
     FailingFiles,
@@ -35,12 +34,6 @@ from tests.service.serving import (
 NDJSON = {"content-type": "application/x-ndjson"}
 JSON = {"content-type": "application/json"}
 PROTOBUF = {"content-type": "application/x-protobuf"}
-
-
-@pytest.fixture(params=["folder", "object store"])
-def stored(request, tmp_path) -> Zones:
-    """Zones in a folder, and on the S3 emulator."""
-    return open_zones(tmp_path if request.param == "folder" else request.getfixturevalue("bucket"))
 
 
 @pytest.fixture

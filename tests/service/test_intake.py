@@ -15,7 +15,7 @@ from canonry.service.intake import Intake
 from canonry.service.problems import Problem
 from canonry.service.recent import Recent
 from canonry.service.sources import SourceWriter
-from canonry.storage import Storage
+from canonry.storage import ObjectStorage, Storage
 from tests.collect.making import rows
 from tests.service.serving import (
     FULL,
@@ -71,24 +71,24 @@ def test_what_waits_for_the_disk_goes_with_one_fsync_and_is_answered_after_it(zo
     assert accepted(landing) == [f"call-{number:05d}" for number in range(52)]
 
 
-def test_an_event_that_is_sent_twice_is_there_once(zones):
+def test_an_event_that_is_sent_twice_is_there_once(stored):
     async def main() -> None:
-        async with taking(zones.landing) as intake:
+        async with taking(stored.landing) as intake:
             one, other = call(1), call(2)
             assert await send(intake, one, other, one) == ["accepted", "accepted", "duplicate"]
             assert await send(intake, other, call(3)) == ["duplicate", "accepted"]
 
     asyncio.run(main())
-    assert accepted(zones.landing) == ["call-00001", "call-00002", "call-00003"]
+    assert accepted(stored.landing) == ["call-00001", "call-00002", "call-00003"]
 
 
-def test_another_content_under_a_known_id_is_left_to_collect(zones):
+def test_another_content_under_a_known_id_is_left_to_collect(stored):
     async def main() -> None:
-        async with taking(zones.landing) as intake:
+        async with taking(stored.landing) as intake:
             assert await send(intake, call(1), call(1, input_tokens=5)) == ["accepted", "accepted"]
 
     asyncio.run(main())
-    assert accepted(zones.landing) == ["call-00001"] * 2
+    assert accepted(stored.landing) == ["call-00001"] * 2
 
 
 def test_a_duplicate_is_acknowledged_only_with_its_first_copy(zones):
@@ -150,6 +150,25 @@ def test_a_disk_that_refuses_is_left_alone_for_a_moment_and_comes_back_by_itself
     assert accepted(landing) == ["call-00001"]
 
 
+def test_an_object_store_that_is_away_is_503_and_comes_back_by_itself(bucket, monkeypatch):
+    landing = ObjectStorage(f"{bucket}/landing")
+
+    async def main() -> None:
+        async with taking(landing) as intake:
+            with monkeypatch.context() as patch:
+                patch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+                away = ObjectStorage(f"{bucket}/landing")
+                patch.setattr(landing, "put_if_absent", away.put_if_absent)
+                with pytest.raises(Problem) as refused:
+                    await send(intake, call(1))
+            assert (refused.value.status, refused.value.headers) == (503, {"Retry-After": "1"})
+            await wait_until(lambda: intake.refusal() is None)
+            assert await send(intake, call(1)) == ["accepted"]
+
+    asyncio.run(main())
+    assert accepted(landing) == ["call-00001"]
+
+
 def test_a_folder_that_vanishes_is_not_made_again_and_events_go_on_when_it_is_back(zones):
     async def main() -> None:
         async with taking(zones.landing) as intake:
@@ -166,9 +185,9 @@ def test_a_folder_that_vanishes_is_not_made_again_and_events_go_on_when_it_is_ba
     assert accepted(zones.landing) == ["call-00001", "call-00002"]
 
 
-def test_a_fault_of_ours_is_said_to_those_it_hit_and_the_next_ones_are_taken(zones, monkeypatch):
+def test_a_fault_of_ours_is_said_to_those_it_hit_and_the_next_ones_are_taken(stored, monkeypatch):
     async def main() -> None:
-        async with taking(zones.landing) as intake:
+        async with taking(stored.landing) as intake:
             with monkeypatch.context() as patch:
                 patch.setattr(LandingWriter, "write", lambda *_: 1 // 0)
                 with pytest.raises(Problem) as refused:
@@ -179,9 +198,9 @@ def test_a_fault_of_ours_is_said_to_those_it_hit_and_the_next_ones_are_taken(zon
     asyncio.run(main())
 
 
-def test_the_key_decides_the_team_and_another_teams_name_is_kept_beside(zones):
+def test_the_key_decides_the_team_and_another_teams_name_is_kept_beside(stored):
     async def main() -> None:
-        async with taking(zones.landing) as intake:
+        async with taking(stored.landing) as intake:
             sent = [call(1), call(2, team="docs"), call(3, team="sales"), call(4, team=7), call(5, team="")]
             statuses = await send(intake, *sent)
             assert statuses == ["accepted", "accepted", "rejected", "rejected", "accepted"]
@@ -189,7 +208,7 @@ def test_the_key_decides_the_team_and_another_teams_name_is_kept_beside(zones):
             assert await send(intake, call(6, team="sales"), call(7), caller=LOCAL) == ["accepted", "accepted"]
 
     asyncio.run(main())
-    teams = {line["inference_id"]: line["team"] for line in landed(zones.landing) if "reason" not in line}
+    teams = {line["inference_id"]: line["team"] for line in landed(stored.landing) if "reason" not in line}
     assert teams == {
         "call-00001": "docs",
         "call-00002": "docs",
@@ -197,15 +216,15 @@ def test_the_key_decides_the_team_and_another_teams_name_is_kept_beside(zones):
         "call-00006": "sales",
         "call-00007": "local",
     }
-    reasons = [line["reason"] for line in landed(zones.landing) if "reason" in line]
+    reasons = [line["reason"] for line in landed(stored.landing) if "reason" in line]
     assert [reason.partition(":")[0] for reason in reasons] == ["team", "team"]
 
 
-def test_what_is_rejected_lies_in_the_lake_with_its_reason_and_bytes_once(zones):
+def test_what_is_rejected_lies_in_the_lake_with_its_reason_and_bytes_once(stored):
     wrong = {"inference_id": "a", "started_at": "yesterday", "product": "shop"}
 
     async def main() -> None:
-        async with taking(zones.landing) as intake:
+        async with taking(stored.landing) as intake:
             for _ in range(3):
                 outcomes = await intake.submit(
                     DOCS, [("inferences", wrong), ("inferences", b"{torn")], [("inferences", "span: broken", b"raw")]
@@ -213,16 +232,16 @@ def test_what_is_rejected_lies_in_the_lake_with_its_reason_and_bytes_once(zones)
                 assert [outcome.status for outcome in outcomes] == ["rejected"] * 3
 
     asyncio.run(main())
-    collect_unreadable(zones, utc_now().date())
-    found = sorted((row["reason"].partition(":")[0], row["raw"]) for row in rows(zones, "rejected"))
+    collect_unreadable(stored, utc_now().date())
+    found = sorted((row["reason"].partition(":")[0], row["raw"]) for row in rows(stored, "rejected"))
     assert [reason for reason, _ in found] == ["event", "span", "started_at"]
     assert found[0][1] == b"{torn"
     assert found[1][1] == b"raw"
 
 
-def test_outcomes_are_in_the_order_sent_whatever_the_kinds(zones):
+def test_outcomes_are_in_the_order_sent_whatever_the_kinds(stored):
     async def main() -> None:
-        async with taking(zones.landing) as intake:
+        async with taking(stored.landing) as intake:
             events = [("inferences", call(1)), ("feedback", thumb(1)), ("inferences", {}), ("feedback", thumb(2))]
             outcomes = await intake.submit(DOCS, events)
             assert [(each.status, each.id) for each in outcomes] == [
@@ -236,20 +255,20 @@ def test_outcomes_are_in_the_order_sent_whatever_the_kinds(zones):
     asyncio.run(main())
 
 
-def test_what_waits_is_written_before_it_stops(zones):
+def test_what_waits_is_written_before_it_stops(stored):
     async def main() -> list[list[str]]:
-        async with taking(zones.landing) as intake:
+        async with taking(stored.landing) as intake:
             tasks = [asyncio.create_task(send(intake, call(number))) for number in range(20)]
             await asyncio.sleep(0)
         return await asyncio.gather(*tasks)
 
     assert asyncio.run(main()) == [["accepted"]] * 20
-    assert len(accepted(zones.landing)) == 20
+    assert len(accepted(stored.landing)) == 20
 
 
-def test_a_large_batch_is_taken_like_a_small_one(zones):
+def test_a_large_batch_is_taken_like_a_small_one(stored):
     async def main() -> None:
-        async with taking(zones.landing) as intake:
+        async with taking(stored.landing) as intake:
             events = [call(number) for number in range(1500)]
             assert await send(intake, *events, events[3]) == ["accepted"] * 1500 + ["duplicate"]
 

@@ -111,7 +111,7 @@ def test_a_search_that_is_too_long_is_refused_before_all_of_it_comes(service, zo
 
 
 @pytest.mark.parametrize("layers", [1, 2])
-def test_a_bomb_is_refused_and_nothing_of_it_stays(service, zones, layers):
+def test_a_bomb_is_refused_and_nothing_of_it_stays(service, layers):
     url, token, application = service
     bomb = b" " * 50_000_000
     for _ in range(layers):
@@ -146,7 +146,7 @@ def test_whoever_goes_away_in_the_middle_leaves_nothing_behind(service, zones):
     assert accepted(zones.landing) == []
 
 
-def test_a_body_of_several_pieces_is_put_together(zones):
+def test_a_body_of_several_pieces_is_put_together(stored):
     events = [call(number, feature="x" * 1000) for number in range(500)]
     body = json.dumps(events).encode()
 
@@ -154,12 +154,12 @@ def test_a_body_of_several_pieces_is_put_together(zones):
         for start in range(0, len(body), 10_000):
             yield body[start : start + 10_000]
 
-    with client_of(build(zones), make_key(zones)) as client:
+    with client_of(build(stored), make_key(stored)) as client:
         answer = client.post("/v1/inferences", content=pieces(), headers=JSON)
         assert answer.json()["accepted"] == 500
         packed = {**JSON, "content-encoding": "gzip"}
         assert client.post("/v1/inferences", content=gzip.compress(body), headers=packed).json()["duplicate"] == 500
-    assert len(accepted(zones.landing)) == 500
+    assert len(accepted(stored.landing)) == 500
 
 
 def test_a_bucket_fills_again_and_no_key_is_kept_for_ever():

@@ -26,28 +26,28 @@ def logged(monkeypatch, tmp_path):
         yield lambda: [json.loads(line) for line in path.read_bytes().splitlines()]
 
 
-def test_a_revoked_key_is_refused_by_a_running_service_and_a_new_one_taken(zones, monkeypatch):
+def test_a_revoked_key_is_refused_by_a_running_service_and_a_new_one_taken(stored, monkeypatch):
     monkeypatch.setattr(keys, "CACHE_SECONDS", 0.3)
-    token = make_key(zones)
-    with client_of(build(zones)) as client:
+    token = make_key(stored)
+    with client_of(build(stored)) as client:
         assert client.post("/v1/inferences", json=[], headers=bearer(token)).status_code == 200
-        keys.revoke(zones.journal, token.split("_")[1], reason="lost", now=dt.datetime.now(dt.UTC))
+        keys.revoke(stored.journal, token.split("_")[1], reason="lost", now=dt.datetime.now(dt.UTC))
         deadline = time.monotonic() + 20
         while client.post("/v1/inferences", json=[], headers=bearer(token)).status_code == 200:
             assert time.monotonic() < deadline, "the revoked key is still taken"
             time.sleep(0.05)
         refused = client.post("/v1/inferences", json=call(1), headers=bearer(token))
         assert (refused.status_code, "revoked" in refused.json()["detail"]) == (401, True)
-        other = make_key(zones)
+        other = make_key(stored)
         deadline = time.monotonic() + 20
         while client.post("/v1/inferences", json=[], headers=bearer(other)).status_code == 401:
             assert time.monotonic() < deadline, "the new key is never taken"
             time.sleep(0.05)
 
 
-def test_each_request_is_a_line_that_names_key_and_team_and_counts_but_no_content(zones, logged):
-    token = make_key(zones)
-    with client_of(build(zones), token) as client:
+def test_each_request_is_a_line_that_names_key_and_team_and_counts_but_no_content(stored, logged):
+    token = make_key(stored)
+    with client_of(build(stored), token) as client:
         event = call(1, input_messages=[{"role": "user", "content": SECRET_TEXT}])
         client.post("/v1/inferences?q=" + token, json=[event, {"started_at": SECRET_TEXT}])
         client.post("/v1/inferences", content=f'["{SECRET_TEXT}'.encode(), headers={"content-type": "application/json"})
