@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from canonry.client._follow import Follower
+from canonry.client._follow import Followed
 
 # The client is imported in every process of a product; FAISS, Arrow and NumPy only where an index is opened.
 if TYPE_CHECKING:
@@ -74,45 +74,46 @@ class Index:
     ) -> None:
         self.name = name
         self.channel = None if version else channel
-        self._home = home
-        self._opened = self._open(version or channel)
-        self._follower = Follower(self.refresh, follow, f"index {name}") if follow else None
+        from canonry.client._open import published_at
+        from canonry.client._opened import Opened
+
+        self._followed = Followed(published_at(home), "indexes", name, version or channel, Opened, follow)
+        self._followed.value()
 
     @property
     def opened(self) -> Opened:
         """One whole version: take it once to ask several things of the same."""
-        if self._follower:
-            self._follower.used()
-        return self._opened
+        return self._followed.value()
 
     def refresh(self) -> bool:
         """Look where the channel points, and open that; True where it has moved. Searches go on in the old version.
 
         Raises as `open_index`, and then stays as it was.
         """
-        if self.channel is None:
-            return False
-        from canonry.client._open import published_at
-        from canonry.release import last_move
+        return self._followed.refresh()
 
-        move = last_move(published_at(self._home), "indexes", self.name, self.channel)
-        if move is None or move.version == self._opened.version:
-            return False
-        opened = self._open(move.version)
-        if self._opened.has_encoder_loaded:
-            opened.text_encoder()
-        # One assignment: whoever searches has either version, and has it whole.
-        self._opened = opened
-        return True
+    async def arefresh(self) -> bool:
+        """`refresh` in a thread: the event loop goes on meanwhile."""
+        return await asyncio.to_thread(self.refresh)
 
-    def search(self, vectors: npt.ArrayLike, k: int = 10, where: Where | None = None) -> list[Any]:
-        """The k nearest Hits of one vector (dimension,), best first; of a matrix (n, dimension) a list of them each.
+    @overload
+    def search(self, query: str, k: int = 10, where: Where | None = None) -> list[Hit]: ...
+    @overload
+    def search(self, query: list[str], k: int = 10, where: Where | None = None) -> list[list[Hit]]: ...
+    @overload
+    def search(self, query: npt.ArrayLike, k: int = 10, where: Where | None = None) -> list[Any]: ...
+    def search(self, query: Any, k: int = 10, where: Where | None = None) -> list[Any]:
+        """The k nearest Hits of a text or of one vector (dimension,), best first.
 
-        Vectors are floats from the index's own encoder. `where` leaves only chunks that have these values in these
-        columns, a value or several of which one is enough; k are found where so many fit. Raises SearchError for
-        another shape or type, or for a column there is not.
+        Of several texts, or of a matrix (n, dimension), a list of them each. Texts are as in `search_text`; vectors are
+        floats from the index's own encoder. `where` leaves only chunks that have these values in these columns, a value
+        or several of which one is enough; k are found where so many fit. Raises SearchError for another shape or type,
+        or for a column there is not.
         """
-        return self.opened.vectors.search(vectors, k, where)
+        opened = self.opened
+        if isinstance(query, str) or (isinstance(query, list) and query and isinstance(query[0], str)):
+            return opened.search_text(query, k, where)
+        return opened.vectors.search(query, k, where)
 
     @overload
     def search_text(self, text: str, k: int = 10, where: Where | None = None) -> list[Hit]: ...
@@ -126,10 +127,20 @@ class Index:
         """
         return self.opened.search_text(text, k, where)
 
-    async def asearch(self, vectors: npt.ArrayLike, k: int = 10, where: Where | None = None) -> list[Any]:
+    @overload
+    async def asearch(self, query: str, k: int = 10, where: Where | None = None) -> list[Hit]: ...
+    @overload
+    async def asearch(self, query: list[str], k: int = 10, where: Where | None = None) -> list[list[Hit]]: ...
+    @overload
+    async def asearch(self, query: npt.ArrayLike, k: int = 10, where: Where | None = None) -> list[Any]: ...
+    async def asearch(self, query: Any, k: int = 10, where: Where | None = None) -> list[Any]:
         """`search` in a thread: it computes, and FAISS lets other threads go on."""
-        return await asyncio.to_thread(self.search, vectors, k, where)
+        return await asyncio.to_thread(self.search, query, k, where)
 
+    @overload
+    async def asearch_text(self, text: str, k: int = 10, where: Where | None = None) -> list[Hit]: ...
+    @overload
+    async def asearch_text(self, text: list[str], k: int = 10, where: Where | None = None) -> list[list[Hit]]: ...
     async def asearch_text(self, text: str | list[str], k: int = 10, where: Where | None = None) -> list[Any]:
         """`search_text` in a thread."""
         return await asyncio.to_thread(self.opened.search_text, text, k, where)
@@ -137,32 +148,26 @@ class Index:
     @property
     def version(self) -> str:
         """Version of the release: digest of its payload, 16 hex digits."""
-        return self._opened.version
+        return self.opened.version
 
     @property
     def manifest(self) -> Manifest:
         """Its digests, lineage and gate."""
-        return self._opened.manifest
+        return self.opened.manifest
 
     @property
     def vectors(self) -> VectorIndex:
         """The FAISS index with its chunks."""
-        return self._opened.vectors
+        return self.opened.vectors
 
     @property
     def encoder(self) -> EncoderFiles:
         """The model that gave the vectors, and must give those of queries."""
-        return self._opened.encoder
+        return self.opened.encoder
 
     def __len__(self) -> int:
         """Number of chunks."""
-        return len(self._opened.vectors)
+        return len(self.opened.vectors)
 
     def __repr__(self) -> str:
         return f"<Index {self.name} {self.version}, {len(self)} chunks>"
-
-    def _open(self, channel_or_version: str) -> Opened:
-        from canonry.client._open import find
-        from canonry.client._opened import Opened
-
-        return Opened(find("indexes", self.name, channel_or_version, None, self._home))

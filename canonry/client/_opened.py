@@ -15,7 +15,8 @@ from canonry.search import CHUNKS, MAPPED, VECTORS, VectorIndex, Where, write_ma
 class Opened:
     """A version that is open. It never changes; its files stay where they are for as long as it lives."""
 
-    def __init__(self, release: Release) -> None:
+    def __init__(self, release: Release, before: Opened | None = None) -> None:
+        """Open a release. `before` is the version whose place it takes: an encoder that had ready is made ready."""
         missing = [path for path in (VECTORS, CHUNKS) if path not in release.manifest.files]
         if missing:
             raise ReleaseError(f"{release.folder}: has no {' and no '.join(missing)}, so it is not an index")
@@ -35,11 +36,9 @@ class Opened:
         self._loading = OwnLock()
         self._carried: LocalFiles | None = None
         self._encoders: dict[tuple[int, int | None], TextEncoder] = {}
-
-    @property
-    def has_encoder_loaded(self) -> bool:
-        """Whether somebody searched by text."""
-        return bool(self._encoders)
+        for process, threads in list(before._encoders) if before else ():
+            if process == os.getpid():
+                self.text_encoder(threads)
 
     def text_encoder(self, threads: int | None = None) -> TextEncoder:
         """The encoder in the release, ready; `threads` work on a batch (default: the machine's). Raises EncoderError.

@@ -9,7 +9,7 @@ from canonry.release._channel import PRODUCTION, Move, channels, last_move, prom
 from canonry.release._errors import Damaged, NotReleased, ReleaseError, Withdrawn
 from canonry.release._local import LocalFiles, local_files, made_from
 from canonry.release._manifest import File, Manifest, payload_version
-from canonry.release._paths import KINDS, Kind
+from canonry.release._paths import KINDS, Kind, is_version
 from canonry.release._store import Release, list_releases, names, publish, verify
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "ReleaseError",
     "Withdrawn",
     "channels",
+    "is_version",
     "last_move",
     "list_releases",
     "local_files",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import datetime as dt
 import subprocess
@@ -17,7 +18,7 @@ import pyarrow as pa
 import pytest
 
 from canonry import catalog, client, lake, release
-from canonry.client import Damaged, ReleaseError
+from canonry.client import Damaged, ReleaseError, SearchError
 from canonry.encode import (
     MODEL_FILE,
     TOKENIZER_FILE,
@@ -91,6 +92,16 @@ def test_a_text_is_encoded_as_the_release_says(home: Zones) -> None:
     assert red == index.search(np.eye(8, dtype=np.float32)[0], k=3)
     assert index.search_text("green", k=3) == green != red
     assert index.search_text("green", k=50, where={"document_id": "d3"})[0].document_id == "d3"
+
+
+def test_a_text_may_stand_where_a_vector_may(home: Zones) -> None:
+    index = client.open_index("docs", home=home.home)
+    where = {"document_id": ["d3", "d4"]}
+    assert index.search("red", 3, where) == index.search_text("red", 3, where) != []
+    assert index.search(["red", "green"], 3) == index.search_text(["red", "green"], 3)
+    assert asyncio.run(index.asearch("red", 3)) == index.search("red", 3)
+    with pytest.raises(SearchError, match="vectors have type"):
+        index.search(np.array(["red"]))
 
 
 def test_versions_of_one_encoder_load_it_once(
