@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         log_inference,
         stats,
     )
-    from canonry.client._model import Model, Price, get_model
+    from canonry.client._model import Model, Price, aget_model, get_model
     from canonry.client._openai import wrap_openai
     from canonry.client._prompt import Prompt, PromptError, aget_prompt, get_prompt
     from canonry.client._table import aread_table, read_table
@@ -60,7 +60,7 @@ _WHERE = {
         "log_inference",
         "stats",
     ),
-    "canonry.client._model": ("Model", "Price", "get_model"),
+    "canonry.client._model": ("Model", "Price", "aget_model", "get_model"),
     "canonry.client._openai": ("wrap_openai",),
     "canonry.client._prompt": ("Prompt", "PromptError", "aget_prompt", "get_prompt"),
     "canonry.client._table": ("aread_table", "read_table"),
@@ -86,6 +86,7 @@ __all__ = [
     "SearchError",
     "Stats",
     "aflush",
+    "aget_model",
     "aget_prompt",
     "aopen_index",
     "aread_table",

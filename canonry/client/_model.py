@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
@@ -55,6 +56,13 @@ def get_model(
     if name not in models:
         raise ReleaseError(f"model {name!r} is not in {release.folder} (known: {', '.join(models) or 'none'})")
     return models[name]
+
+
+async def aget_model(
+    name: str, channel: str = PRODUCTION, version: str | None = None, home: str | Path | None = None
+) -> Model:
+    """`get_model` in a thread: the event loop goes on meanwhile."""
+    return await asyncio.to_thread(get_model, name, channel, version, home)
 
 
 _PAYLOAD: TypeAdapter[dict[str, Model]] = TypeAdapter(dict[str, Model])

@@ -25,11 +25,11 @@ def read_table(
     Raises NotReleased, Damaged, StorageError, or ReleaseError naming the columns it does not have.
     """
     release = find("tables", name, channel, version, home)
-    local = local_files(release)
-    files = [local[path] for path in sorted(release.manifest.files) if path.endswith(".parquet")]
+    files = sorted(path for path in release.manifest.files if path.endswith(".parquet"))
     if not files:
         raise ReleaseError(f"{release.folder}: has no Parquet file, so it is not a table")
-    parts = [pq.ParquetFile(file, memory_map=True) for file in files]
+    local = local_files(release, files)
+    parts = [pq.ParquetFile(local[file], memory_map=True) for file in files]
     known = parts[0].schema_arrow.names
     unknown = [column for column in columns or () if column not in known]
     if unknown:

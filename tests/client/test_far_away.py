@@ -12,13 +12,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from canonry import client, release
+from canonry import client, lake, release
 from canonry.client import NotReleased
 from canonry.client._service import ServiceAway, ServiceStorage
+from canonry.release import File
 from canonry.search import VECTORS
 from canonry.service import keys
 from canonry.storage import NotFound, StorageError, Zones, open_zones
-from tests.released import NOW, chunks, release_all, release_index, vectors
+from tests.released import NOW, chunks, release_all, release_index, release_one, vectors
 from tests.service.serving import build, serving
 
 
@@ -75,15 +76,17 @@ def test_the_event_loop_is_not_held_up(place: tuple[Zones, str]) -> None:
     _, home = place
 
     async def read() -> tuple[Any, ...]:
-        index, prompt, table = await asyncio.gather(
+        index, model, prompt, table = await asyncio.gather(
             client.aopen_index("docs", home=home),
+            client.aget_model("m", home=home),
             client.aget_prompt("answer", home=home),
             client.aread_table("cost_daily", home=home),
         )
         hits = await asyncio.gather(index.asearch(vectors()[3], k=1), index.asearch_text("blue", k=1))
-        return prompt.name, table.num_rows, hits[0][0].chunk_id, len(hits[1])
+        assert not await index.arefresh()
+        return prompt.name, model.stage, table.num_rows, hits[0][0].chunk_id, len(hits[1])
 
-    assert asyncio.run(read()) == ("answer", 2, "c3", 1)
+    assert asyncio.run(read()) == ("answer", "production", 2, "c3", 1)
 
 
 def test_an_index_follows_its_channel_when_told_to(place: tuple[Zones, str]) -> None:
@@ -128,6 +131,15 @@ def test_what_was_fetched_is_not_fetched_again(
     assert client.open_index("docs", home=home).search_text("red")
 
 
+def test_only_what_is_read_of_a_table_is_fetched(place: tuple[Zones, str], own_cache: Path) -> None:
+    zones, home = place
+    parquet = lake.parquet_bytes(pa.table({"day": [1]}))
+    release_one(zones.published, "tables", "wide", {"a.parquet": parquet, "preview.html": b"<table>" * 1000})
+    assert client.read_table("wide", home=home).num_rows == 1
+    fetched = [path.name for path in own_cache.glob("releases/??/*") if not path.name.startswith(".")]
+    assert fetched in ([], [File.of(parquet).sha256]), "a folder is read in place"
+
+
 def test_the_environment_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     zones = release_all(open_zones(tmp_path / "home"))
     release_index(zones.published, vectors(5), chunks(5))
@@ -152,7 +164,7 @@ def test_a_key_that_may_not_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             "": "401: no key was sent",
             "cnr_none_none": "401: the key is unknown .*CANONRY_API_KEY is the key that was sent",
             writer: "403: this key lacks the scope read:indexes",
-            reader: "403: .*access tags staff, .*/v1/indexes/inside/search",
+            reader: "403: .*access tags staff, which this key lacks",
         }.items():
             monkeypatch.setenv("CANONRY_API_KEY", key)
             with pytest.raises(StorageError, match=message) as caught:
