@@ -35,9 +35,12 @@ def open_index(
     answers from the new version as soon as that is open. Raises NotReleased, Damaged (before FAISS reads a byte),
     ReleaseError, StorageError.
 
-        index = open_index("python-packages", follow=True)
-        hits = index.search(vector, k=5, where={"package": ["numpy", "pandas"]})
-        print(index.version, [hit.chunk_id for hit in hits])
+    >>> index = open_index("docs", follow=True)
+    >>> vector = [1.0, 0, 0, 0, 0, 0, 0, 0]
+    >>> [hit.document_id for hit in index.search(vector, k=2, where={"document_id": ["d3", "d4"]})]
+    ['d3', 'd4']
+    >>> len(index), index.channel, len(index.version)
+    (50, 'production', 16)
     """
     if version is not None and follow:
         raise ValueError("a version stays what it is: follow a channel, or name a version")
@@ -52,7 +55,11 @@ async def aopen_index(
     *,
     follow: bool | float = False,
 ) -> Index:
-    """`open_index` in a thread, since it may fetch and read much: the event loop goes on meanwhile."""
+    """`open_index` in a thread, since it may fetch and read much: the event loop goes on meanwhile.
+
+    >>> len(asyncio.run(aopen_index("docs")))
+    50
+    """
     return await asyncio.to_thread(open_index, name, channel, version, home, follow=follow)
 
 
@@ -89,11 +96,18 @@ class Index:
         """Look where the channel points, and open that; True where it has moved. Searches go on in the old version.
 
         Raises as `open_index`, and then stays as it was.
+
+        >>> open_index("docs").refresh()
+        False
         """
         return self._followed.refresh()
 
     async def arefresh(self) -> bool:
-        """`refresh` in a thread: the event loop goes on meanwhile."""
+        """`refresh` in a thread: the event loop goes on meanwhile.
+
+        >>> asyncio.run(open_index("docs").arefresh())
+        False
+        """
         return await asyncio.to_thread(self.refresh)
 
     @overload
@@ -109,6 +123,12 @@ class Index:
         floats from the index's own encoder. `where` leaves only chunks that have these values in these columns, a value
         or several of which one is enough; k are found where so many fit. Raises SearchError for another shape or type,
         or for a column there is not.
+
+        >>> index = open_index("docs")
+        >>> [hit.chunk_id for hit in index.search("red", k=2)]
+        ['c18', 'c25']
+        >>> [len(hits) for hits in index.search([[1.0, 0, 0, 0, 0, 0, 0, 0], [0, 1.0, 0, 0, 0, 0, 0, 0]], k=3)]
+        [3, 3]
         """
         opened = self.opened
         if isinstance(query, str) or (isinstance(query, list) and query and isinstance(query[0], str)):
@@ -124,6 +144,9 @@ class Index:
 
         Needs the extra `encode`: the encoder is the one inside the release. Raises EncoderError where the extra is
         missing, or the release's encoder is not what its manifest says.
+
+        >>> [[hit.text for hit in hits] for hits in open_index("docs").search_text(["red", "blue"], k=1)]
+        [['text of chunk 18'], ['text of chunk 41']]
         """
         return self.opened.search_text(text, k, where)
 
@@ -134,7 +157,11 @@ class Index:
     @overload
     async def asearch(self, query: npt.ArrayLike, k: int = 10, where: Where | None = None) -> list[Any]: ...
     async def asearch(self, query: Any, k: int = 10, where: Where | None = None) -> list[Any]:
-        """`search` in a thread: it computes, and FAISS lets other threads go on."""
+        """`search` in a thread: it computes, and FAISS lets other threads go on.
+
+        >>> len(asyncio.run(open_index("docs").asearch("red", k=3)))
+        3
+        """
         return await asyncio.to_thread(self.search, query, k, where)
 
     @overload
@@ -142,7 +169,11 @@ class Index:
     @overload
     async def asearch_text(self, text: list[str], k: int = 10, where: Where | None = None) -> list[list[Hit]]: ...
     async def asearch_text(self, text: str | list[str], k: int = 10, where: Where | None = None) -> list[Any]:
-        """`search_text` in a thread."""
+        """`search_text` in a thread.
+
+        >>> len(asyncio.run(open_index("docs").asearch_text("red", k=3)))
+        3
+        """
         return await asyncio.to_thread(self.opened.search_text, text, k, where)
 
     @property

@@ -50,7 +50,12 @@ class Model:
 def get_model(
     name: str, channel: str = PRODUCTION, version: str | None = None, home: str | Path | None = None
 ) -> Model:
-    """What is governed about a model. Raises NotReleased, Damaged, or ReleaseError naming the known models."""
+    """What is governed about a model. Raises NotReleased, Damaged, or ReleaseError naming the known models.
+
+    >>> model = get_model("m")
+    >>> model.stage, model.provider, model.versions
+    ('production', 'p', ('m-1',))
+    """
     release = find("models", ALL, channel, version, home)
     models = read_json(release, "models.json", _PAYLOAD)
     if name not in models:
@@ -61,7 +66,11 @@ def get_model(
 async def aget_model(
     name: str, channel: str = PRODUCTION, version: str | None = None, home: str | Path | None = None
 ) -> Model:
-    """`get_model` in a thread: the event loop goes on meanwhile."""
+    """`get_model` in a thread: the event loop goes on meanwhile.
+
+    >>> asyncio.run(aget_model("m")).role
+    'chat'
+    """
     return await asyncio.to_thread(get_model, name, channel, version, home)
 
 

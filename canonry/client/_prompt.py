@@ -39,6 +39,9 @@ class Prompt:
         """The text with every variable put in once; braces in a value, or of no variable, stay as they are.
 
         Raises PromptError naming the variables that are missing, unknown, or no text.
+
+        >>> get_prompt("answer").render(question="Is {x} kept?", passages="…")
+        'Q: Is {x} kept?\\n{x} …'
         """
         wrong = {
             "missing": [name for name in self.variables if name not in variables],
@@ -66,10 +69,13 @@ def get_prompt(
     """The prompt a channel points to, or the one with this version.
 
     From an object store or the service it is read again after `fresh_for` seconds, and kept in the user's cache folder:
-    while the platform is away the last one read is given, `stale`, and a warning is logged once. Raises NotReleased,
-    Damaged, and StorageError where the platform is away and the prompt was never read.
+    while the platform is away the last one read is given, `stale`, and a warning is logged once; one that hangs holds
+    up a call for two seconds, once. Raises NotReleased, Damaged, and StorageError where this key may not read it, or
+    the platform is away and the prompt was never read.
 
-        text = get_prompt("docs-answer").render(question="…", passages="…")
+    >>> prompt = get_prompt("answer")
+    >>> prompt.name, prompt.variables, prompt.stale
+    ('answer', ('question', 'passages'), False)
     """
     published = published_at(home)
 
@@ -90,7 +96,11 @@ async def aget_prompt(
     *,
     fresh_for: float = FRESH_SECONDS,
 ) -> Prompt:
-    """`get_prompt` in a thread: the event loop goes on meanwhile."""
+    """`get_prompt` in a thread: the event loop goes on meanwhile.
+
+    >>> asyncio.run(aget_prompt("answer")).change
+    'First version.'
+    """
     return await asyncio.to_thread(get_prompt, name, channel, version, home, fresh_for=fresh_for)
 
 

@@ -23,6 +23,9 @@ def read_table(
     """A released table, or these columns of it, in this order; `.to_pandas()` works where pandas is installed.
 
     Raises NotReleased, Damaged, StorageError, or ReleaseError naming the columns it does not have.
+
+    >>> read_table("cost_daily", columns=["team", "cost"]).to_pylist()
+    [{'team': 'a', 'cost': 1.5}, {'team': 'b', 'cost': 2.5}]
     """
     release = find("tables", name, channel, version, home)
     files = sorted(path for path in release.manifest.files if path.endswith(".parquet"))
@@ -45,5 +48,9 @@ async def aread_table(
     version: str | None = None,
     home: str | Path | None = None,
 ) -> pa.Table:
-    """`read_table` in a thread: the event loop goes on meanwhile."""
+    """`read_table` in a thread: the event loop goes on meanwhile.
+
+    >>> asyncio.run(aread_table("cost_daily")).num_rows
+    2
+    """
     return await asyncio.to_thread(read_table, name, channel, columns, version, home)
