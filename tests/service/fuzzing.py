@@ -6,25 +6,16 @@ import gzip
 import json
 import random
 import socket
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.service.serving import call, thumb
+from tests.service.fuzz_seeds import JSON, LINES, MARKER, PROTOBUF
 
-MARKER = "qz-marker-7f3a"
-"""Stands in every body, header and query: no log may hold it."""
-
-PROTOBUF, JSON, LINES = "application/x-protobuf", "application/json", "application/x-ndjson"
 METHODS = ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "TRACE", "CONNECT", "BREW", "")
-PATHS = (
-    "/v1/inferences", "/v1/feedback", "/v1/traces", "/v1/logs", "/v1/litellm", "/healthz", "/readyz", "/metrics",
-    "/openapi.json", "/v1/indexes", "/v1/indexes/NAME", "/v1/indexes/NAME/search", "/v1/indexes/NAME/files/NAME",
-    "/v1/prompts/NAME", "/v1/models", "/v1/tables/NAME", "/v1/releases/indexes/NAME/NAME", "/NAME",
-)  # fmt: skip
 NAMES = (
     "docs", "..", "../..", "%2e%2e", "..%2f..%2f..%2fcanary", "%2e%2e%2fcanary", "..\\..\\canary", "..%5ccanary", "",
     "/etc/passwd", "%2fetc%2fpasswd", "//etc/passwd", "%00", "a%00b", "~root", "a" * 5_000, "é", "%ff%fe", "%", "%zz",
@@ -70,64 +61,16 @@ class Answer:
     raw: bytes
 
 
-def seeds() -> list[tuple[str, str, bytes]]:
-    """Good requests: path, content type, body."""
-    said = [{"role": "user", "parts": [{"type": "text", "content": f"{MARKER} ada@example.com"}]}]
-    one = call(1, input_messages=said, attributes={"note": MARKER, "user_id": MARKER}, retrieved=[{"chunk_id": "a"}])
-    two = thumb(1, comment=MARKER, trace_id="t-1")
-    span = {
-        "traceId": "5b8efff798038103d269b633813fc60c",
-        "spanId": "eee19b7ec3c1b174",
-        "name": f"chat {MARKER}",
-        "kind": 3,
-        "startTimeUnixNano": "1764000000000000000",
-        "endTimeUnixNano": "1764000001000000000",
-        "attributes": [
-            {"key": "gen_ai.operation.name", "value": {"stringValue": "chat"}},
-            {"key": "gen_ai.usage.input_tokens", "value": {"intValue": "12"}},
-            {"key": "gen_ai.input.messages", "value": {"stringValue": json.dumps(said)}},
-            {"key": "llm.token_count.prompt", "value": {"doubleValue": 1.5}},
-        ],
-    }
-    traces = {"resourceSpans": [{"resource": {"attributes": []}, "scopeSpans": [{"scope": {}, "spans": [span]}]}]}
-    message = ExportTraceServiceRequest()
-    sent = message.resource_spans.add().scope_spans.add().spans.add()
-    sent.trace_id, sent.span_id, sent.name = bytes(range(16)), bytes(range(8)), MARKER
-    sent.start_time_unix_nano, sent.end_time_unix_nano = 1764000000000000000, 1764000001000000000
-    attribute = sent.attributes.add()
-    attribute.key, attribute.value.string_value = "gen_ai.operation.name", "chat"
-    logged = {
-        "id": "chatcmpl-1", "litellm_call_id": "c-1", "call_type": "acompletion", "status": "success", "model": "gpt-x",
-        "startTime": 1764000000.0, "endTime": 1764000001.5, "prompt_tokens": 5, "completion_tokens": 7,
-        "messages": [{"role": "user", "content": MARKER}], "response": {"choices": []}, "metadata": {"user": MARKER},
-        "end_user": MARKER, "cache_hit": False, "response_cost": 0.25, "model_parameters": {"temperature": 0.2},
-    }  # fmt: skip
-    return [
-        ("/v1/inferences", JSON, orjson.dumps(one)),
-        ("/v1/inferences", JSON, orjson.dumps([one, {**one, "inference_id": "other"}])),
-        ("/v1/inferences", LINES, orjson.dumps(one) + b"\n" + orjson.dumps(one)),
-        ("/v1/feedback", JSON, orjson.dumps(two)),
-        ("/v1/traces", JSON, orjson.dumps(traces)),
-        ("/v1/traces", PROTOBUF, message.SerializeToString()),
-        ("/v1/logs", JSON, orjson.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": [span]}]}]})),
-        ("/v1/logs", PROTOBUF, message.SerializeToString()),
-        ("/v1/litellm", JSON, orjson.dumps(logged)),
-        ("/v1/litellm", LINES, orjson.dumps(logged) + b"\n" + orjson.dumps(logged)),
-    ]
-
-
-def request(chance: random.Random, good: list[tuple[str, str, bytes]], token: str) -> bytes:
+def request(chance: random.Random, good: list[tuple[str, str, bytes]], readable: list[str], token: str) -> bytes:
     """One request as bytes. Most of it is good, or nothing would come further than the first check."""
     path, kind, body = chance.choice(good)
     method = "POST"
     body = mutated(chance, body)
     if chance.random() < 0.35:
-        path = chance.choice(PATHS)
-        while "NAME" in path:
-            path = path.replace("NAME", chance.choice(NAMES), 1)
-        method = chance.choice(METHODS) if chance.random() < 0.5 else chance.choice(("GET", "POST"))
+        path = mutated_path(chance, chance.choice(readable))
+        method = chance.choice(METHODS) if chance.random() < 0.3 else chance.choice(("GET", "GET", "POST"))
     if chance.random() < 0.2:
-        path += f"?q={MARKER}&k={chance.choice(NAMES)}&version={chance.choice(NAMES)}"
+        path += f"{'&' if '?' in path else '?'}q={MARKER}&k={chance.choice(NAMES)}&version={chance.choice(NAMES)}"
     headers = {"Host": "127.0.0.1", "Authorization": f"Bearer {token}", "Content-Type": kind, "X-Note": MARKER}
     if chance.random() < 0.15:
         body = gzip.compress(body)
@@ -159,10 +102,29 @@ def mutated(chance: random.Random, body: bytes) -> bytes:
         document = orjson.loads(lines[number])
     except orjson.JSONDecodeError:
         return mutated_bytes(chance, body)
+    named = list(_named(document))
     for _ in range(chance.choice((1, 1, 2, 5))):
-        document = mutated_json(chance, document)
+        if named and chance.random() < 0.7:
+            _mutate_attribute(chance, chance.choice(named), [each["key"] for each in named])
+        else:
+            document = mutated_json(chance, document)
     lines[number] = json.dumps(document).encode("utf-8", "surrogatepass")
     return b"\n".join(lines)
+
+
+def mutated_path(chance: random.Random, path: str) -> str:
+    """A path, at times with a piece of it, or of its query, replaced."""
+    if chance.random() < 0.4:
+        return path
+    path, mark, query = path.partition("?")
+    if query and chance.random() < 0.5:
+        pieces = query.split("&")
+        at = chance.randrange(len(pieces))
+        pieces[at] = f"{pieces[at].partition('=')[0]}={chance.choice(NAMES)}"
+        return f"{path}?{'&'.join(pieces)}"
+    names = path.split("/")
+    names[chance.randrange(1, len(names))] = chance.choice(NAMES)
+    return "/".join(names) + mark + query
 
 
 def mutated_bytes(chance: random.Random, data: bytes) -> bytes:
@@ -182,6 +144,48 @@ def mutated_bytes(chance: random.Random, data: bytes) -> bytes:
     for _ in range(min(len(flipped), chance.choice((1, 3, 20)))):
         flipped[chance.randrange(len(flipped))] ^= 1 << chance.randrange(8)
     return bytes(flipped)
+
+
+def _named(document: Any) -> Iterator[dict[str, Any]]:
+    """OpenTelemetry's attributes, wherever they lie."""
+    if isinstance(document, dict):
+        if isinstance(document.get("key"), str):
+            yield document
+        children: Any = document.values()
+    else:
+        children = document if isinstance(document, list) else ()
+    for child in children:
+        yield from _named(child)
+
+
+def _mutate_attribute(chance: random.Random, attribute: dict[str, Any], names: list[str]) -> None:
+    """Another name or value for an attribute, as an exporter may send it."""
+    name = attribute["key"]
+    if chance.random() < 0.5:
+        others = (name.replace("0", "²"), name.replace("0", "9" * 9), f"{name}.0", f"{name}.²", name.rpartition(".")[0])
+        attribute["key"] = chance.choice((*others, chance.choice(names), chance.choice(NAMES), name + ".x" * 500))
+        return
+    text = {"stringValue": chance.choice([each for each in VALUES if isinstance(each, str)])}
+    number, real = (
+        {"intValue": str(2**63 - 1)},
+        {"doubleValue": chance.choice((-0.0, 5e-324, "NaN", "-Infinity", 1e308))},
+    )
+    pair = {"key": chance.choice(names), "value": chance.choice((text, number, real))}
+    listed = {"arrayValue": {"values": [text, number, {}, {"kvlistValue": {"values": [pair]}}]}}
+    packed = {"stringValue": json.dumps(chance.choice(VALUES))}
+    attribute["value"] = chance.choice(
+        (
+            text,
+            number,
+            real,
+            listed,
+            packed,
+            {"boolValue": True},
+            {"bytesValue": "aa"},
+            {"kvlistValue": {"values": [pair]}},
+            {},
+        )
+    )
 
 
 def mutated_json(chance: random.Random, document: Any) -> Any:

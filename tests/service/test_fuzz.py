@@ -27,14 +27,17 @@ from canonry.service.keys import SCOPES
 from canonry.service.settings import Settings
 from canonry.storage import Zones
 from tests.collect.making import collect_all, rows
-from tests.service.fuzzing import MARKER, request, seeds, send
-from tests.service.serving import bearer, make_key, serving
+from tests.released import release_all
+from tests.service.fuzz_seeds import MARKER, reads, searches, seeds
+from tests.service.fuzzing import request, send
+from tests.service.serving import bearer, landed, make_key, serving
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "20"))
 SEED = int(os.environ.get("FUZZ_SEED", "0"))
 EXAMPLES = max(10, int(SECONDS))
 CANARY = "canary-4d1c9b"
 FAULTS_ALLOWED = (503, 507)
+KINDS = ("inferences", "steps", "feedback")
 
 
 @pytest.fixture
@@ -63,19 +66,25 @@ def test_no_request_breaks_the_service_leaves_its_folder_or_is_told_in_the_log(z
     for canary in canaries:
         canary.write_text(CANARY)
     tokens = [make_key(zones, *SCOPES, source=name) for name in ("keep", "mask", "drop")]
+    release_all(zones)
     built = app.build(Settings(assets=assets, requests_per_second=0), zones)
-    chance, good = random.Random(SEED), seeds()
+    chance, good, found = random.Random(SEED), seeds(), searches()
+    readable = reads(zones)
     statuses: Counter[int] = Counter()
     with serving(built) as url:
         port = int(url.rpartition(":")[2])
-        for path, kind, body in good:
-            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {tokens[0]}\r\nContent-Type: {kind}\r\n"
-            answer = send(port, f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
-            assert answer.status == 200 or (path, kind) == ("/v1/logs", "application/x-protobuf"), answer
+        taken = 0
+        for path, kind, body in (*good, *found, *(("", path, b"") for path in readable)):
+            answer = send(port, plain(path, kind, body, tokens[0]))
+            assert answer.status == 200, answer
+            lines = [line for each in KINDS for line in landed(zones.landing, each)]
+            assert all("reason" not in line for line in lines), (path, kind, body, lines[-1])
+            assert len(lines) > taken or (path, kind, body) not in good, (path, kind, body)
+            taken = len(lines)
         before = tree(zones_path(zones).parent)
         ends = time.monotonic() + SECONDS
         while time.monotonic() < ends:
-            sent = request(chance, good, chance.choice(tokens))
+            sent = request(chance, [*good, *found], readable, chance.choice(tokens))
             answer = send(port, sent)
             statuses[answer.status] += 1
             assert answer.status < 500 or answer.status in FAULTS_ALLOWED, (SEED, sent, answer, tail(log))
@@ -86,6 +95,8 @@ def test_no_request_breaks_the_service_leaves_its_folder_or_is_told_in_the_log(z
     assert list(list_foreign(zones.landing)) == []
     assert {path for path in tree(zones_path(zones).parent) - before if "/landing/" not in path} == set()
     assert all(canary.read_text() == CANARY for canary in canaries)
+    reasons = [line["reason"] for each in KINDS for line in landed(zones.landing, each) if "reason" in line]
+    assert not [reason for reason in reasons if "cannot be read" in reason], "a fault of ours was taken for an odd item"
     said = log.read_bytes()
     assert said.count(b"\n") > 50
     assert MARKER.encode() not in said
@@ -118,6 +129,13 @@ def test_what_the_openapi_document_promises_is_what_is_answered(zones: Zones, as
 
 
 CONFORMING = ("not_a_server_error", "content_type_conformance", "response_schema_conformance")
+
+
+def plain(path: str, kind: str, body: bytes, token: str) -> bytes:
+    """A request as an honest client sends it: to read where no path to write to is given."""
+    head = f"POST {path} HTTP/1.1\r\nContent-Type: {kind}\r\n" if path else f"GET {kind} HTTP/1.1\r\n"
+    head += f"Host: x\r\nAuthorization: Bearer {token}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    return head.encode() + body
 
 
 def zones_path(zones: Zones) -> Path:
