@@ -28,7 +28,8 @@ class Settings:
     """Longest body as sent."""
 
     max_decompressed_bytes: int = 8 << 20
-    """Longest body after decompression. While JSON is parsed nothing else is answered: 0.2 s at worst for so much."""
+    """Longest body after decompression. While JSON is parsed nobody is answered: for so much, of nothing but brackets,
+    half a second."""
 
     max_queue_bytes: int = 64 << 20
     """Bytes of bodies that are read or wait for the disk at one time; more is answered with 429."""

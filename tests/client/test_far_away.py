@@ -157,6 +157,8 @@ def test_a_key_that_may_not_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     zones = release_all(open_zones(tmp_path / "home"))
     tags = pa.array([["staff"]] * 50, pa.list_(pa.string()))
     release_index(zones.published, vectors(), chunks().append_column("access", tags), name="inside")
+    some = pa.array([["staff"]] * 49 + [[]], pa.list_(pa.string()))
+    release_index(zones.published, vectors(), chunks().append_column("access", some), name="mixed")
     reader, writer = make_key(zones, scopes=("read:indexes",)), make_key(zones, scopes=("write:events",))
     staff = make_key(zones, "staff", scopes=("read:indexes",))
     with serving(build(zones)) as url:
@@ -173,6 +175,8 @@ def test_a_key_that_may_not_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             assert not key or key not in str(caught.value)
         monkeypatch.setenv("CANONRY_API_KEY", staff)
         assert len(client.open_index("inside", home=url)) == 50
+        with pytest.raises(StorageError, match=r"403: .*several audiences, .*/v1/indexes/mixed/search"):
+            client.open_index("mixed", home=url)
 
 
 def test_a_service_that_is_away_is_named(tmp_path: Path) -> None:
