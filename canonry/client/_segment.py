@@ -41,18 +41,18 @@ class Batch:
 
 
 def batches_of(lines: list[tuple[str, bytes]], most: int) -> Iterator[Batch]:
-    """Batches of one kind each, of at most `most` events and about BATCH_BYTES, in order."""
-    part: list[bytes] = []
-    kind, size = "", 0
-    for each, line in lines:
-        if part and (each != kind or len(part) >= most or size + len(line) > BATCH_BYTES):
+    """Batches of one kind each, of at most `most` events and about BATCH_BYTES; what feedback is about comes first."""
+    for kind in KINDS:
+        part: list[bytes] = []
+        size = 0
+        for line in (line for each, line in lines if each == kind):
+            if part and (len(part) >= most or size + len(line) > BATCH_BYTES):
+                yield batch_of(kind, part)
+                part, size = [], 0
+            part.append(line)
+            size += len(line)
+        if part:
             yield batch_of(kind, part)
-            part, size = [], 0
-        kind = each
-        part.append(line)
-        size += len(line)
-    if part:
-        yield batch_of(kind, part)
 
 
 def batch_of(kind: str, lines: list[bytes]) -> Batch:

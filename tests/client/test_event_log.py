@@ -74,6 +74,17 @@ def test_events_arrive_in_order_as_they_were_said(service: StandIn) -> None:
         assert (request["content-type"], request["content-encoding"]) == ("application/x-ndjson", "gzip")
 
 
+def test_calls_and_the_thumbs_on_them_take_one_request_each(service: StandIn) -> None:
+    with log_to(service, interval_s=0.5) as log:
+        made, given = [], []
+        for number in range(100):
+            made.append(log.log_inference(output_tokens=number))
+            given.append(log.give_feedback(made[-1], signal="thumb", value=1))
+        assert log.flush(30)
+    assert service.order == [*made, *given]
+    assert [request["path"] for request in service.requests] == ["/v1/inferences", "/v1/feedback"]
+
+
 def test_an_event_is_as_it_was_when_it_was_logged(service: StandIn) -> None:
     messages = [{"role": "user", "content": "before"}]
     with log_to(service) as log:
