@@ -20,7 +20,7 @@ class Listener:
         self._events = events
         self._bytes = 0
         self._pieces: list[bytes] = []
-        self._rest = b""
+        self._rest: list[bytes] = []
         self._document: dict[str, Any] = {}
         self._choices: dict[int, dict[str, Any]] = {}
         self._text: list[str] = []
@@ -33,7 +33,12 @@ class Listener:
         if not self._events:
             self._pieces.append(data)
             return
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        self._rest.append(data)
+        if b"\n" not in data:
+            return
+        # Pieces of a line are joined once, when its end has come: a long one comes in thousands.
+        *lines, rest = b"".join(self._rest).split(b"\n")
+        self._rest = [rest]
         for line in lines:
             if line.startswith(b"data:") and (text := line[5:].strip()) and text != b"[DONE]":
                 try:

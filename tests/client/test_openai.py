@@ -14,6 +14,7 @@ import pytest
 
 from canonry.client import EventLog, current_call, event_fields, last_inference_id, wrap_openai
 from canonry.client import _event_log as event_log_module
+from canonry.client._listener import Listener
 from tests import openai_stand_in
 from tests.service import making_calls
 from tests.service.test_real_exporters import COMPARED, native
@@ -388,6 +389,24 @@ def test_a_streamed_response_is_logged(log: Kept) -> None:
     assert [event.type for event in stream][-1] == "response.completed"
     check_response(only(log))
     assert "time_to_first_token_ms" in only(log)
+
+
+def test_a_long_line_that_comes_in_small_pieces_is_joined_once() -> None:
+    """Counted in bytes that are copied to put a piece behind what came before it."""
+    copied = 0
+
+    class Piece(bytes):
+        def __radd__(self, other: bytes) -> bytes:
+            nonlocal copied
+            copied += len(other)
+            return other + bytes(self)
+
+    said = b'data: {"choices": [{"delta": {"content": "' + b"x" * 100_000 + b'"}}]}\n'
+    listener = Listener(events=True)
+    for at in range(0, len(said), 100):
+        listener.hear(Piece(said[at : at + 100]))
+    assert copied == 0
+    assert len(listener.document()["choices"][0]["message"]["content"]) == 100_000
 
 
 def test_tool_calls_of_a_stream_are_put_together(log: Kept) -> None:
