@@ -153,10 +153,12 @@ class FileSegment:
                 # Between its birth and its lock another process may have taken it for the file of a dead one.
                 if os.fstat(descriptor).st_nlink:
                     return cls(path, descriptor, own=True)
-                os.close(descriptor)
             except BaseException:
+                with contextlib.suppress(OSError):
+                    path.unlink()
                 os.close(descriptor)
                 raise
+            os.close(descriptor)
 
     @classmethod
     def of_the_dead(cls, path: Path) -> FileSegment | None:

@@ -21,6 +21,9 @@ from canonry.client._segment import SUFFIX, Batch, FileSegment, MemorySegment, S
 
 REFUSED = ".refused"
 
+ADOPTED = 16
+"""How many files of dead processes are open at one time."""
+
 _PIECES = 16
 """How many segments a full spool has: what is dropped at one time is one of them."""
 
@@ -67,10 +70,11 @@ class Spool:
         """Why the last batch could not be written to a file."""
         self._lock = threading.RLock()
         self._segments: list[Segment] = []
+        self._left = False
 
     @property
     def events(self) -> int:
-        """Events that wait, those of dead processes included."""
+        """Events that wait, those of dead processes that were adopted included."""
         return sum(segment.events for segment in list(self._segments))
 
     @property
@@ -95,7 +99,10 @@ class Spool:
                 self._take_away(excess)
 
     def first(self) -> First | None:
-        """The oldest batch, or None. Damaged records are passed over, and their events counted as dropped."""
+        """The oldest batch, or None; looks for more of the dead when what was adopted is done.
+
+        Damaged records are passed over, and their events counted as dropped.
+        """
         with self._lock:
             while self._segments:
                 segment = self._segments[0]
@@ -107,6 +114,8 @@ class Spool:
                 if len(self._segments) == 1 and segment.own:
                     return None
                 self._take_away(segment)
+                if self._left and all(each.own for each in self._segments):
+                    self.adopt()
             return None
 
     def done(self, first: First) -> None:
@@ -120,18 +129,17 @@ class Spool:
                 self.dropped -= first.batch.events
 
     def adopt(self) -> int:
-        """Take over the files of processes that are dead, oldest first; gives the number of their events."""
-        if self.folder is None:
-            return 0
+        """Take over files of processes that are dead, the oldest first, ADOPTED at one time; gives how many events.
+
+        Of what the dead left that is more than the spool may hold, the oldest is dropped.
+        """
         with self._lock:
-            held = {each.path for each in self._segments if isinstance(each, FileSegment)}
-            try:
-                left = [path for path in sorted(self.folder.glob(f"*{SUFFIX}")) if path not in held]
-            except OSError:
-                return 0
-            found: list[Segment] = [file for file in map(FileSegment.of_the_dead, left) if file]
-            before = [each for each in self._segments if not each.own]
-            self._segments = [*before, *found, *(each for each in self._segments if each.own)]
+            adopted = [each for each in self._segments if not each.own]
+            dead = self._dead()
+            few = dead[: max(ADOPTED - len(adopted), 0)]
+            self._left = len(dead) > len(few)
+            found: list[Segment] = [file for file in map(FileSegment.of_the_dead, few) if file]
+            self._segments = [*adopted, *found, *(each for each in self._segments if each.own)]
             return sum(each.events for each in found)
 
     def keep_aside(self, batch: Batch) -> None:
@@ -165,22 +173,50 @@ class Spool:
         for segment in segments:
             segment.leave()
 
+    def _dead(self) -> list[Path]:
+        """Files of the dead that the spool has room for, oldest first. Of a thousand, one is open at a time."""
+        try:
+            paths = sorted(self.folder.glob(f"*{SUFFIX}"), reverse=True) if self.folder else []
+        except OSError:
+            return []
+        held = {each.path for each in self._segments if isinstance(each, FileSegment)}
+        room = self.limit - self.size
+        dead = []
+        for path in paths:
+            if path in held or not (file := FileSegment.of_the_dead(path)):
+                continue
+            room -= file.size
+            if room >= 0:
+                file.leave()
+                dead.append(path)
+            else:
+                self.dropped += file.events
+                file.remove()
+        return dead[::-1]
+
     def _put(self, batch: Batch) -> None:
         if self.folder is not None:
             try:
-                self._file(self.folder, len(batch.body)).append(batch)
+                self._to_file(self.folder, batch)
                 self.problem = None
                 return
             except OSError as error:
                 self.problem = error
         self._memory(len(batch.body)).append(batch)
 
-    def _file(self, folder: Path, size: int) -> Segment:
+    def _to_file(self, folder: Path, batch: Batch) -> None:
         last = self._segments[-1] if self._segments else None
-        if last is not None and last.own and not last.volatile and _has_room(last, size, self.limit):
-            return last
-        self._segments.append(FileSegment.create(folder))
-        return self._segments[-1]
+        if last is not None and last.own and not last.volatile and _has_room(last, len(batch.body), self.limit):
+            last.append(batch)
+            return
+        new = FileSegment.create(folder)
+        self._segments.append(new)
+        try:
+            new.append(batch)
+        except OSError:
+            # A full disk takes the names of files and not what is in them: there would be one with every batch.
+            self._take_away(new)
+            raise
 
     def _memory(self, size: int) -> Segment:
         last = self._segments[-1] if self._segments else None

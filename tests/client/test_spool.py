@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import subprocess
@@ -169,6 +170,68 @@ def test_a_full_spool_drops_its_oldest(on_disk: bool, folder: Path) -> None:
     assert 20 < len(kept) < 100
     assert spool.dropped == 400 - 2 * len(kept)
     assert spool.finished == 400
+
+
+def descriptors(folder: Path) -> int:
+    """How many files of this folder the process has open."""
+    found = Path("/proc/self/fd").iterdir()
+    return sum(each.is_symlink() and str(folder) in str(each.readlink()) for each in found)
+
+
+def test_of_many_that_died_few_files_are_open_at_one_time(folder: Path) -> None:
+    names = [f"{number:03}" for number in range(100)]
+    for name in names:
+        (folder / f"{name}.spool").write_bytes(batch(name).record())
+    spool = Spool(folder, LIMIT)
+    spool.append(batch("new"))
+    assert 1 < spool.adopt() // 2 <= 20
+    found, most = [], 0
+    while first := spool.first():
+        found.append(gzip.decompress(first.batch.body).decode())
+        most = max(most, descriptors(folder))
+        spool.done(first)
+    assert found == [*names, "new"]
+    assert most <= 20
+    assert (spool.finished, spool.dropped, len(list(folder.iterdir()))) == (2, 0, 1)
+
+
+def test_more_than_fits_of_what_the_dead_left_is_dropped_oldest_first(folder: Path) -> None:
+    for number in range(100):
+        (folder / f"{number:03}.spool").write_bytes(batch(f"{number:03}").record())
+    size = len(batch("000").record())
+    spool = Spool(folder, limit=30 * size)
+    spool.adopt()
+    assert (spool.dropped, len(list(folder.iterdir()))) == (140, 30)
+    assert drained(spool) == [f"{number:03}" for number in range(70, 100)]
+
+
+def test_a_full_disk_costs_one_piece_of_memory_and_no_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    real = os.write
+    spool = Spool(folder, LIMIT)
+    spool.append(batch("0"))
+    monkeypatch.setattr(os, "write", full)
+    for number in range(1, 301):
+        spool.append(batch(f"{number}"))
+    assert (descriptors(folder), len(list(folder.iterdir())), len(spool._segments)) == (1, 1, 2)
+    monkeypatch.setattr(os, "write", real)
+    spool.append(batch("301"))
+    assert descriptors(folder) == 2
+    assert drained(spool) == [f"{number}" for number in range(302)]
+
+
+def test_a_file_that_cannot_be_locked_is_not_left_behind(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    spool = Spool(folder, LIMIT)
+    for number in range(10):
+        spool.append(batch(f"{number}"))
+    assert (descriptors(folder), list(folder.iterdir())) == (0, [])
+    assert len(drained(spool)) == 10
 
 
 def test_leftovers_count_against_the_bound(folder: Path) -> None:
