@@ -10,6 +10,7 @@ from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from canonry.client._event import undo
 from canonry.client._identifier import new_id
 
 if TYPE_CHECKING:
@@ -61,11 +62,7 @@ class Call:
         if kind is not None:
             self._fields.setdefault("error_type", kind.__qualname__)
         token: Token[Call | None] = self._tokens.pop()
-        try:
-            _current.reset(token)
-        except ValueError:
-            # A generator that was begun in one context and ended in another.
-            _current.set(None)
+        undo(token, self, None)
         self._log().log_inference(**self._fields)
 
     async def __aenter__(self) -> Call:

@@ -7,12 +7,14 @@ import gc
 import sys
 import threading
 from collections.abc import Mapping
-from contextvars import ContextVar
-from typing import Any
+from contextvars import ContextVar, Token
+from typing import Any, TypeVar
 
 import orjson
 
 from canonry.client._identifier import new_id
+
+Value = TypeVar("Value")
 
 common_fields: ContextVar[Mapping[str, Any]] = ContextVar("canonry_event_fields")
 """Fields of every inference that is logged in this context."""
@@ -32,8 +34,28 @@ def remember(inference_id: str) -> None:
     Before Python 3.12 garbage is collected inside of `ContextVar.set`, too. A finaliser that sets a variable of the
     same context then frees what the interrupted `set` is walking, and the interpreter crashes.
     """
-    if _collecting_thread != threading.get_ident():
+    if not _in_a_finaliser():
         last_inference.set(inference_id)
+
+
+def undo(token: Token[Value], ours: Value, otherwise: Value) -> None:
+    """Give a variable the value it had before `ours`, or `otherwise`; raises nothing, wherever what set it ends.
+
+    A generator may have been begun in another context. Where that one was copied with our value in it, as for a task,
+    it is undone as well. What is collected as garbage is left alone, as by `remember`.
+    """
+    if _in_a_finaliser():
+        return
+    try:
+        token.var.reset(token)
+    except ValueError:
+        if token.var.get(otherwise) is ours:
+            token.var.set(otherwise if token.old_value is Token.MISSING else token.old_value)
+
+
+def _in_a_finaliser() -> bool:
+    """Whether garbage is collected in the midst of this thread, as far as it matters."""
+    return _collecting_thread == threading.get_ident()
 
 
 def _note_collection(phase: str, _: dict[str, int]) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from canonry.client._call import Call
 from canonry.client._delivery import Stats, logger
-from canonry.client._event import common_fields, last_inference
+from canonry.client._event import common_fields, last_inference, undo
 from canonry.client._event_log import EventLog
 
 _logs: dict[str, EventLog] = {}
@@ -93,11 +93,12 @@ def event_fields(**fields: Any) -> Iterator[None]:
     >>> with event_fields(session_id="s-17", prompt_name="docs-answer"):
     ...     inference_id = log_inference(product="docs-site", team="docs")
     """
-    token = common_fields.set({**common_fields.get({}), **fields})
+    ours: Mapping[str, Any] = {**common_fields.get({}), **fields}
+    token = common_fields.set(ours)
     try:
         yield
     finally:
-        common_fields.reset(token)
+        undo(token, ours, {})
 
 
 def last_inference_id() -> str | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -162,3 +164,40 @@ def test_the_trace_is_that_of_opentelemetry(log: Kept) -> None:
     assert log.events[0]["trace_id"] == format(span.get_span_context().trace_id, "032x")
     assert log.events[1]["trace_id"] == "own"
     assert "trace_id" not in log.events[2]
+
+
+def begin() -> Iterator[None]:
+    with event_fields(session_id="s-1"), inference() as call:
+        assert current_call() is call
+        yield
+
+
+def test_a_generator_may_be_ended_in_another_context(log: Kept) -> None:
+    here, copy = contextvars.copy_context(), contextvars.copy_context()
+    steps = begin()
+    here.run(next, steps)
+    copy.run(log_inference)
+    copy.run(steps.close)  # type: ignore[attr-defined]
+    assert copy.run(current_call) is None
+    copy.run(log_inference)
+    assert [event.get("session_id") for event in log.events] == [None, None, None]
+
+
+def test_a_generator_that_is_ended_in_a_copy_of_its_context_leaves_nothing_in_it(log: Kept) -> None:
+    here = contextvars.copy_context()
+    with event_fields(session_id="outer"):
+        steps = begin()
+        here.run(next, steps)
+        copy = here.copy()
+        copy.run(steps.close)  # type: ignore[attr-defined]
+        copy.run(log_inference)
+    assert copy.run(current_call) is None
+    assert log.events[-1].get("session_id") is None
+
+
+def test_a_call_that_ends_elsewhere_does_not_hide_the_one_that_runs_there(log: Kept) -> None:
+    steps = begin()
+    contextvars.copy_context().run(next, steps)
+    with inference() as call:
+        steps.close()  # type: ignore[attr-defined]
+        assert current_call() is call
