@@ -1,4 +1,4 @@
-"""What OpenAI's requests and answers say, as fields of an inference. Pure functions of JSON documents."""
+"""What OpenAI's requests and answers say, as fields of an inference. Pure functions."""
 
 from __future__ import annotations
 
@@ -13,6 +13,24 @@ PARAMETERS = (
 """Request parameters that are kept: not how the answer is sent, nor `user` and `metadata`, which may name a person."""
 
 _ENDS = {"max_output_tokens": "length"}
+
+
+_OF_THE_PRODUCT: Any = {
+    "choices": {
+        "__all__": {"message": {"parsed": True, "tool_calls": {"__all__": {"function": {"parsed_arguments"}}}}}
+    },
+    "output": {"__all__": {"parsed_arguments": True, "content": {"__all__": {"parsed"}}}},
+}
+"""Where a parsed answer holds objects of the product's own types, whose serialisers are not ours to run."""
+
+
+def document_of(answer: Any) -> Any:
+    """What a parsed answer says; vectors, and what the product's own types made of it, are left where they are."""
+    if isinstance(answer, Mapping) or not hasattr(answer, "model_dump"):
+        return answer
+    if hasattr(answer, "data"):
+        return {"model": getattr(answer, "model", None), "usage": document_of(getattr(answer, "usage", None))}
+    return answer.model_dump(mode="json", warnings=False, exclude=_OF_THE_PRODUCT)
 
 
 def request_fields(body: Mapping[str, Any], content: bool) -> dict[str, Any]:

@@ -67,13 +67,19 @@ if sys.version_info < (3, 12):
     gc.callbacks.append(_note_collection)
 
 
+def in_context(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a call, with those of this context and its trace."""
+    said = {**common_fields.get({}), **fields}
+    if said.get("trace_id") is None and (trace := _current_trace()):
+        said["trace_id"] = trace
+    return said
+
+
 def inference_event(defaults: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
-    """An inference with its id, start and trace; fields that are None are left out."""
-    event = {"inference_id": None, "started_at": None, **defaults, **common_fields.get({}), **fields}
+    """An inference with its id and start; fields that are None are left out."""
+    event = {"inference_id": None, "started_at": None, **defaults, **fields}
     event["inference_id"] = str(event["inference_id"] or new_id())
     event["started_at"] = event["started_at"] or dt.datetime.now(dt.UTC)
-    if event.get("trace_id") is None and (trace := current_trace()):
-        event["trace_id"] = trace
     return {name: value for name, value in event.items() if value is not None}
 
 
@@ -94,7 +100,7 @@ def line_of(event: Mapping[str, Any]) -> bytes:
         return orjson.dumps(_cleaned(event, 0), default=_plain, option=_OPTIONS)
 
 
-def current_trace() -> str | None:
+def _current_trace() -> str | None:
     """Id of the OpenTelemetry trace this runs in, where the product has OpenTelemetry."""
     trace = sys.modules.get("opentelemetry.trace")
     if trace is None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from canonry.client._call import Call
 from canonry.client._delivery import EXIT_SECONDS, Delivery, Stats, logger
-from canonry.client._event import feedback_event, inference_event, line_of, remember
+from canonry.client._event import feedback_event, in_context, inference_event, line_of, remember
 from canonry.client._identifier import new_id
 from canonry.client._send import Destination, LandingDestination, ServiceDestination
 from canonry.client._spool import Spool, spool_folder
@@ -84,10 +84,17 @@ class EventLog:
         inference_id = str(fields.get("inference_id") or new_id())
         try:
             remember(inference_id)
-            self._put("inferences", inference_event(self._fields, {**fields, "inference_id": inference_id}))
+            self._put("inferences", inference_event(self._fields, in_context({**fields, "inference_id": inference_id})))
         except Exception as error:
             self._count_unwritable(error)
         return inference_id
+
+    def log_begun(self, fields: Mapping[str, Any]) -> None:
+        """Log a call that was begun in another context; `fields` hold its id, and what is from that context."""
+        try:
+            self._put("inferences", inference_event(self._fields, fields))
+        except Exception as error:
+            self._count_unwritable(error)
 
     def give_feedback(
         self,

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from canonry.client._answer import answer_fields, request_fields
-from canonry.client._event import common_fields, current_trace, remember
+from canonry.client._answer import answer_fields, document_of, request_fields
+from canonry.client._event import in_context, remember
 from canonry.client._event_log import EventLog
 from canonry.client._identifier import new_id
 from canonry.client._listener import Listener
@@ -50,11 +50,15 @@ def _harmless(method: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return method(*args, **kwargs)
         except Exception as error:
-            with contextlib.suppress(Exception):
-                logger.debug("a call could not be logged: %s in %s", type(error).__name__, method.__qualname__)
+            _note(error, method.__qualname__)
             return None
 
     return guarded
+
+
+def _note(error: Exception, where: str) -> None:
+    with contextlib.suppress(Exception):
+        logger.debug("a call could not be logged, or not all of it: %s in %s", type(error).__name__, where)
 
 
 class OpenAICall:
@@ -83,19 +87,12 @@ class OpenAICall:
         if operation is None or options.method.lower() != "post":
             return
         inference_id = new_id()
-        body = options.json_data if isinstance(options.json_data, Mapping) else {}
-        content = self._settings.content and operation != "embeddings"
-        self._fields = {
-            "operation": operation,
-            **request_fields(body, content),
-            **self._settings.fields,
-            **common_fields.get({}),
-            "inference_id": inference_id,
-            "started_at": dt.datetime.now(dt.UTC),
-        }
-        self._fields.setdefault("trace_id", current_trace())
+        known = {"operation": operation, **self._settings.fields, **in_context({})}
+        self._fields = {**known, "inference_id": inference_id, "started_at": dt.datetime.now(dt.UTC)}
         remember(inference_id)
         self._began, self._done = time.perf_counter(), False
+        body = options.json_data if isinstance(options.json_data, Mapping) else {}
+        self._fields = {**request_fields(body, self._content), **self._fields}
 
     @_harmless
     def fail(self, error: BaseException) -> None:
@@ -111,16 +108,28 @@ class OpenAICall:
         if response is None or not hasattr(response, "iter_bytes"):
             response = answer if hasattr(answer, "iter_bytes") else None
         if response is None:
-            self._finish(self._facts(_document(answer)))
+            self._finish(self._facts(lambda: document_of(answer)))
         elif response.is_closed:
-            self._finish(self._facts(orjson.loads(response.content)))
+            self._finish(self._facts(lambda: orjson.loads(response.content)))
         else:
-            self._listen(response)
+            try:
+                self._listen(response)
+            except Exception:
+                self._finish({})
+                raise
 
-    def _facts(self, document: Any) -> dict[str, Any]:
-        if not isinstance(document, Mapping):
+    @property
+    def _content(self) -> bool:
+        return self._settings.content and self._fields.get("operation") != "embeddings"
+
+    def _facts(self, read: Callable[[], Any]) -> dict[str, Any]:
+        """What the answer says; nothing where it cannot be read, so that the call is logged all the same."""
+        try:
+            document = read()
+            return answer_fields(document, self._content) if isinstance(document, Mapping) else {}
+        except Exception as error:
+            _note(error, "an answer")
             return {}
-        return answer_fields(document, self._settings.content and self._fields.get("operation") != "embeddings")
 
     def _listen(self, response: Any) -> None:
         """Let what reads the response pass through here: all of its readers go through these four."""
@@ -220,9 +229,7 @@ class OpenAICall:
             self._finish(self._heard_facts(), self._last)
 
     def _heard_facts(self) -> dict[str, Any]:
-        with contextlib.suppress(orjson.JSONDecodeError):
-            return self._facts(self._listener.document()) if self._listener is not None else {}
-        return {}
+        return self._facts(self._listener.document) if self._listener is not None else {}
 
     def _finish(self, facts: Mapping[str, Any], ended: float | None = None) -> None:
         if self._done:
@@ -230,13 +237,4 @@ class OpenAICall:
         self._done = True
         latency = {"latency_ms": ((ended or time.perf_counter()) - self._began) * 1e3}
         known = {name: value for name, value in facts.items() if value is not None}
-        (self._settings.log or default_log()).log_inference(**{**self._fields, **latency, **known})
-
-
-def _document(answer: Any) -> Any:
-    """What a parsed answer says; vectors, and what the product's own types made of it, are left where they are."""
-    if isinstance(answer, Mapping) or not hasattr(answer, "model_dump"):
-        return answer
-    if hasattr(answer, "data"):
-        return {"model": getattr(answer, "model", None), "usage": _document(getattr(answer, "usage", None))}
-    return answer.model_dump(mode="json", warnings=False, exclude={"choices": {"__all__": {"message": {"parsed"}}}})
+        (self._settings.log or default_log()).log_begun({**self._fields, **latency, **known})

@@ -279,6 +279,20 @@ def test_fields_of_the_context_are_those_of_the_call(client: openai.OpenAI, log:
     assert (only(log)["session_id"], only(log)["feature"]) == ("s-17", "other")
 
 
+def test_a_stream_that_ends_in_the_context_of_somebody_else_keeps_its_own(client: openai.OpenAI, log: Kept) -> None:
+    from opentelemetry.sdk.trace import TracerProvider
+
+    stream = client.chat.completions.create(**STREAM)
+    next(stream)
+    with event_fields(session_id="of somebody else"), TracerProvider().get_tracer("test").start_as_current_span("ask"):
+        theirs = log.log_inference()
+        stream.close()
+        assert last_inference_id() == theirs
+    assert log.events[0]["session_id"] == "of somebody else"
+    assert log.events[1]["response_model"] == "small-2026-01-01"
+    assert not {"session_id", "trace_id"} & set(log.events[1])
+
+
 @pytest.mark.parametrize("place", ["request_fields", "answer_fields", "new_id", "Listener"])
 def test_a_mistake_in_logging_never_reaches_the_caller(
     place: str, client: openai.OpenAI, log: Kept, monkeypatch: pytest.MonkeyPatch
@@ -458,6 +472,7 @@ def test_an_answer_that_is_no_json_is_given_as_it_was(log: Kept) -> None:
     client = answering(log, b"<html>", kind="text/html")
     raw = client.chat.completions.with_raw_response.create(model="m", messages=ASKED)
     assert raw.content == b"<html>"
+    assert only(log)["request_model"] == "m"
 
 
 class Step(pydantic.BaseModel):
@@ -473,6 +488,52 @@ def test_parsed_answers_keep_their_type(log: Kept) -> None:
     assert found.choices[0].message.parsed == Step(do="press")
     assert only(log)["parameters"]["response_format"] == "json_schema"
     assert only(log)["output_messages"][0]["parts"][0]["content"] == '{"do": "press"}'
+
+
+class Secretive(pydantic.BaseModel):
+    """A type of the product whose serialisers are its own business."""
+
+    do: str
+
+    @pydantic.field_serializer("do")
+    def _refuse(self, value: str) -> str:
+        raise RuntimeError("serialised")
+
+
+def test_the_products_own_serialisers_are_not_run(log: Kept) -> None:
+    said = '{"do": "press"}'
+    text = {"type": "output_text", "text": said, "annotations": []}
+    called = {"type": "function_call", "id": "f", "call_id": "c", "name": "Secretive", "arguments": said}
+    output = [RESPONSE["output"][0], {**RESPONSE["output"][1], "content": [text]}, {**called, "status": "completed"}]
+    client = answering(log, json.dumps({**RESPONSE, "output": output}).encode())
+    tool = openai.pydantic_function_tool(Secretive)
+    response_tool: Any = {"type": "function", "strict": True, "name": "Secretive", **tool["function"]}
+    found = client.responses.parse(model="m", input="How?", text_format=Secretive, tools=[response_tool])
+    assert found.output_parsed == Secretive(do="press")
+    call = {"id": "t-1", "type": "function", "function": {"name": "Secretive", "arguments": said}}
+    message = {"role": "assistant", "content": said, "tool_calls": [call]}
+    answer = {"id": "c-1", "object": "chat.completion", "created": 1, "model": "m"}
+    answer["choices"] = [{"index": 0, "message": message, "finish_reason": "stop"}]
+    client = answering(log, json.dumps(answer).encode())
+    client.chat.completions.parse(model="m", messages=ASKED, response_format=Secretive, tools=[tool])
+    parts = [event["output_messages"][0]["parts"] for event in log.events]
+    assert [part["type"] for part in parts[0]] == ["reasoning", "text", "tool_call"]
+    assert [part["type"] for part in parts[1]] == ["text", "tool_call"]
+    assert [part["arguments"] for part in (parts[0][2], parts[1][1])] == [said, said]
+
+
+@pytest.mark.parametrize("place", ["request_fields", "answer_fields", "document_of", "Listener"])
+def test_a_call_is_logged_with_the_facts_known_when_the_others_cannot_be_read(
+    place: str, client: openai.OpenAI, log: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(*args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(f"canonry.client._openai_call.{place}", wrong)
+    client.chat.completions.create(model="small", messages=ASKED)
+    text_of(client.chat.completions.create(**STREAM))
+    assert [(event["operation"], event["feature"]) for event in log.events] == [("chat", "ask")] * 2
+    assert all(event["latency_ms"] > 0 for event in log.events)
 
 
 def test_what_is_no_client_is_said_at_once(client: openai.OpenAI) -> None:
