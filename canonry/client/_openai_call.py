@@ -8,7 +8,7 @@ import functools
 import logging
 import time
 import weakref
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -70,6 +70,8 @@ class OpenAICall:
         self._began = time.perf_counter()
         self._last: float | None = None
         self._listener: Listener | None = None
+        self._patched: Set[str] = set()
+        self._gone: weakref.finalize[Any, Any] | None = None
         self._reading = False
         self._done = True
 
@@ -135,13 +137,24 @@ class OpenAICall:
         """Let what reads the response pass through here: all of its readers go through these four."""
         events = "text/event-stream" in response.headers.get("content-type", "")
         self._listener = Listener(events=events)
-        own = vars(response)
-        own["iter_bytes"] = self._heard(response.iter_bytes)
-        own["aiter_bytes"] = self._heard_later(response.aiter_bytes)
-        own["close"] = self._closing(response.close)
-        own["aclose"] = self._closing_later(response.aclose)
+        ours = {
+            "iter_bytes": self._heard(response.iter_bytes),
+            "aiter_bytes": self._heard_later(response.aiter_bytes),
+            "close": self._closing(response.close),
+            "aclose": self._closing_later(response.aclose),
+        }
+        self._patched = ours.keys() - vars(response).keys()
+        vars(response).update(ours)
         # A stream that nobody closes is logged when nobody has it any more.
-        weakref.finalize(response, self._end)
+        self._gone = weakref.finalize(response, self._end)
+
+    def _stop_listening(self) -> None:
+        """Take our methods out of the response again: it holds them, they hold it, and neither would soon be freed."""
+        if self._gone is not None and (found := self._gone.detach()):
+            own = vars(found[0])
+            for name in self._patched:
+                if getattr(own.get(name), "__module__", None) == __name__:
+                    del own[name]
 
     def _heard(self, read: Callable[..., Iterator[bytes]]) -> Callable[..., Iterator[bytes]]:
         def iter_bytes(*args: Any, **kwargs: Any) -> Iterator[bytes]:
@@ -235,6 +248,7 @@ class OpenAICall:
         if self._done:
             return
         self._done = True
+        self._stop_listening()
         latency = {"latency_ms": ((ended or time.perf_counter()) - self._began) * 1e3}
         known = {name: value for name, value in facts.items() if value is not None}
         (self._settings.log or default_log()).log_begun({**self._fields, **latency, **known})

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -175,13 +177,26 @@ def test_raw_responses_are_logged(client: openai.OpenAI, log: Kept) -> None:
 
 
 def test_a_stream_nobody_closes_is_logged_when_it_is_gone(client: openai.OpenAI, log: Kept) -> None:
-    import gc
-
     stream = client.chat.completions.create(**STREAM)
     next(stream)
     del stream
     gc.collect()
     assert only(log)["response_model"] == "small-2026-01-01"
+
+
+def test_a_stream_that_has_ended_is_freed_at_once(client: openai.OpenAI, log: Kept) -> None:
+    with client.chat.completions.with_streaming_response.create(**STREAM) as answer:
+        assert "[DONE]" in answer.text()
+        assert log.events
+        assert not {"iter_bytes", "aiter_bytes", "close", "aclose"} & set(vars(answer.http_response))
+    gc.collect()
+    gc.disable()
+    try:
+        gone = weakref.ref(answer.http_response)
+        del answer
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(
