@@ -112,7 +112,8 @@ class ServiceDestination:
 class LandingDestination:
     """A landing zone that this process can write, for programs on the platform's own machine.
 
-    Text is redacted as the source's YAML says, where CANONRY_ASSETS (by default `./assets`) has it.
+    Text is redacted as the source's YAML says, which is looked for in CANONRY_ASSETS, by default `./assets`. Without it
+    nothing is written: nobody knows how the text is to be redacted.
     """
 
     def __init__(self, home: str, source: str) -> None:
@@ -128,6 +129,11 @@ class LandingDestination:
         if self._writer is None:
             try:
                 self._writer = self._open()
+            except Away:
+                raise
+            except ModuleNotFoundError as error:
+                said = f"writing straight into landing needs {error.name}; run: pip install 'canonry[service]'"
+                raise Away(said) from None
             except Exception as error:
                 raise Away(f"{type(error).__name__}: {error}") from None
         try:
@@ -137,17 +143,17 @@ class LandingDestination:
         return Taken(receipt.accepted, len(receipt.unreadable), *(shown(why) for _, why in receipt.unreadable[:1]))
 
     def _open(self) -> LandingWriter:
+        from canonry import catalog
         from canonry.landing import LandingWriter
+        from canonry.people import hash_key
+        from canonry.redact import Redactor
         from canonry.storage import open_zones
 
-        redact = None
-        assets = Path(os.environ.get("CANONRY_ASSETS") or "assets")
-        if (assets / "sources" / f"{self._source}.yaml").is_file():
-            from canonry import catalog
-            from canonry.people import hash_key
-            from canonry.redact import Redactor
-
-            redact = Redactor.from_spec(catalog.load(assets).sources[self._source].redaction, hash_key())
+        assets = Path(os.environ.get("CANONRY_ASSETS") or "assets").absolute()
+        governed = assets / "sources" / f"{self._source}.yaml"
+        if not governed.is_file():
+            raise Away(f"{governed} is not there to say how text is redacted; set CANONRY_ASSETS, or add it")
+        redact = Redactor.from_spec(catalog.load(assets).sources[self._source].redaction, hash_key())
         return LandingWriter(open_zones(self._home).landing, self._source, redact=redact)
 
     def renew(self) -> None:

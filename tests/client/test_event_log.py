@@ -24,6 +24,7 @@ from tests.client import stand_in_service
 from tests.client.stand_in_service import StandIn, cut_off, hang, status
 
 KEY = "cnr_abc_secret"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -433,6 +434,37 @@ def test_straight_into_landing_text_is_redacted_as_the_source_says(
     [entry] = zones.landing.list("inferences")
     assert b"I am" in zones.landing.read(entry.path)
     assert b"jane" not in zones.landing.read(entry.path)
+
+
+def test_straight_into_landing_nothing_is_written_before_the_source_is_governed(
+    zones: Zones, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("CANONRY_ASSETS", raising=False)
+    monkeypatch.chdir(tmp_path)
+    with EventLog(home=zones.home, source="docs-assistant", interval_s=0.02) as log:
+        log.log_inference(product="docs-site", input_messages=[{"role": "user", "content": "I am jane@example.com"}])
+        assert not log.flush(0.3)
+        assert log.stats() == client.Stats(spooled=1)
+        assert list(zones.landing.list()) == []
+        assert "set CANONRY_ASSETS" in caplog.text
+        assert str(tmp_path / "assets" / "sources" / "docs-assistant.yaml") in caplog.text
+        monkeypatch.setenv("CANONRY_ASSETS", str(ROOT / "assets"))
+        assert log.flush(30)
+        assert log.stats() == client.Stats(sent=1)
+
+
+def test_straight_into_landing_the_base_install_says_what_it_needs(
+    zones: Zones, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in [each for each in sys.modules if each == "yaml" or each.startswith("canonry.catalog")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr("canonry.catalog", raising=False)
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with EventLog(home=zones.home, source="docs-assistant", interval_s=0.02) as log:
+        log_some(log, 1)
+        assert not log.flush(0.3)
+        assert log.stats() == client.Stats(spooled=1)
+    assert "needs yaml; run: pip install 'canonry[service]'" in caplog.text
 
 
 def test_a_landing_zone_that_is_away_is_waited_for(zones: Zones) -> None:
