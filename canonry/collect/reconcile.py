@@ -162,6 +162,10 @@ def _merged(columns: list[str], sources: list[str]) -> str:
         elif group := next((each for each in _COUNTED_TOGETHER if name in each), None):
             said = " + ".join(f"({each} IS NOT NULL)::INTEGER" for each in group)
             chosen.append(f'arg_min_null("{name}", place - {_FAR} * ({said})) AS "{name}"')
+        elif name == "response_model":
+            # One that says again what was asked for, an alias, tells least of what answered.
+            alias = f"{_FAR} * coalesce(response_model = request_model, false)::INTEGER"
+            chosen.append(f'arg_min("{name}", place + {alias}) AS "{name}"')
         elif name in _FOR_WHOM:
             last = f"{_FAR} * coalesce(logged_by = '{_GATEWAY}', false)::INTEGER"
             chosen.append(f'arg_min("{name}", place + {last}) AS "{name}"')

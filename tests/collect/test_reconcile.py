@@ -106,6 +106,17 @@ def test_for_whom_a_call_was_made_its_product_says_and_not_the_gateway_whoever_c
     assert (other["product"], other["feature"], other["environment"]) == ("shop", "search", "production")
 
 
+@pytest.mark.parametrize("first", [span, log])
+def test_of_two_names_of_what_answered_the_one_that_is_no_alias_counts_whoever_came_first(zones: Zones, first):
+    said = {"request_model": "fast"}
+    sightings = {span: span(1, **said, response_model="fast"), log: log(1, **said, response_model="gpt-4o-mini")}
+    land(zones, sightings.pop(first), by="first")
+    land(zones, *sightings.values(), at=NOON + HOUR, by="second")
+    collect_day(zones, "inferences", DAY, today=AFTER)
+    (row,) = rows(zones, "inferences", DAY)
+    assert (row["request_model"], row["response_model"]) == ("fast", "gpt-4o-mini")
+
+
 def test_counts_that_belong_together_are_of_one_observer(zones: Zones):
     land(zones, span(1, input_tokens=20, output_tokens=9))
     land(zones, log(1, input_tokens=2020, cache_read_tokens=2000, output_tokens=8), at=NOON + HOUR, by="gateway")

@@ -63,7 +63,7 @@ def main(convention: str, model_url: str, sink_url: str) -> None:
 
         OpenAIInstrumentor().instrument(tracer_provider=traces, logger_provider=logs)
 
-    client = openai.OpenAI(base_url=model_url, api_key="none", max_retries=0)
+    client = openai.OpenAI(base_url=model_url, api_key=os.environ.get("MODEL_API_KEY", "none"), max_retries=0)
     with traces.get_tracer("the product").start_as_current_span("GET /answer"):
         client.chat.completions.create(**CHAT)
         for _ in client.chat.completions.create(**STREAMED, stream=True, stream_options={"include_usage": True}):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from canonry.service.formats import FormatError, litellm
+from canonry.service.formats import FormatError, TooMany, litellm
 
 
 def payload(number: int = 1, **more: Any) -> dict[str, Any]:
@@ -131,6 +131,14 @@ def test_a_streamed_answer_tells_its_first_token():
     assert only(payload(model_parameters={"stream": True}))["time_to_first_token_ms"] == 250.0
 
 
+def test_an_attempt_that_failed_before_another_answered_is_an_event_of_its_own():
+    attempt = payload(status="failure", response={}, error_information={"error_class": "Timeout"})
+    answered = payload(startTime=1773144000.5)
+    ids = [only(each)["inference_id"] for each in (attempt, answered)]
+    assert ids == ["call-1-failed-1773144000250000", "call-1"]
+    assert attempt["litellm_call_id"] == answered["litellm_call_id"] == "call-1"
+
+
 def test_a_failure_has_no_tokens_and_no_answering_model():
     told = {"error_class": "RateLimitError", "error_code": "429"}
     failed = payload(status="failure", response={}, error_information=told, prompt_tokens=0, completion_tokens=0)
@@ -180,6 +188,26 @@ def test_a_wrong_item_costs_no_other():
     ]
     assert found.rejected[0][2] == b"{broken"
     assert litellm.convert(json.dumps(payload(startTime="noon")).encode(), "").rejected[0][1].startswith("startTime")
+
+
+def test_an_item_that_is_nested_too_deeply_costs_no_other():
+    deep: dict[str, Any] = {"content": "x"}
+    for _ in range(600):
+        deep = {"content": deep}
+    body = json.dumps(payload(1)) + "\n" + json.dumps(payload(2, messages=deep))
+    found = litellm.convert(body.encode(), "")
+    assert [event["inference_id"] for _, event in found.events] == ["call-1"]
+    assert [(at, reason) for at, reason, _ in found.rejected] == [(1, "event: cannot be read: RecursionError")]
+
+
+def test_a_torn_line_among_lines_that_are_no_payload_is_kept():
+    found = litellm.convert(b'{"id": "none"}\n{broken', "")
+    assert (len(found.events), [raw for _, _, raw in found.rejected]) == (0, [b'{"id":"none"}', b"{broken"])
+
+
+def test_more_than_a_body_may_hold_is_refused():
+    with pytest.raises(TooMany, match="at most 10,000"):
+        litellm.convert(b"[" + b"1," * 10_000 + b"1]", "")
 
 
 @pytest.mark.parametrize("body", [b"no json", b"\xff\xfe", b"[" * 100_000])

@@ -1,8 +1,9 @@
 """The log of a LiteLLM proxy: its StandardLoggingPayload, one object, an array of them, or one a line.
 
-A call's `inference_id` is its `litellm_call_id`: its `id` is the provider's, and a cached answer repeats that. What is
-kept of a payload is named here; the rest of its 12 KB (the price list's entry of the model, addresses, user agents,
-headers, hashes of keys) is not. What LiteLLM thinks a call costs is kept in `attributes`: charges are ours to compute.
+A call's `inference_id` is its `litellm_call_id`: its `id` is the provider's, and a cached answer repeats that. Attempts
+that failed before another model or a retry answered share it, so each of these has its start added. What is kept of a
+payload is named here; the rest of its 12 KB (the price list's entry of the model, addresses, user agents, headers,
+hashes of keys) is not. What LiteLLM thinks a call costs is kept in `attributes`: charges are ours to compute.
 https://docs.litellm.ai/docs/proxy/logging_spec
 """
 
@@ -14,7 +15,7 @@ from typing import Any
 import orjson
 
 from canonry.events import INFERENCE
-from canonry.service.formats import Converted, FormatError
+from canonry.service.formats import Converted, FormatError, ItemError, check_count, reason_of
 from canonry.service.formats._attributes import mapping, real, text, whole
 from canonry.service.formats._messages import Message, finish_reason, from_choices, read_messages
 
@@ -52,6 +53,8 @@ _PRIVATE = frozenset(
     | {"extra_headers", "extra_body"}
 )
 """Parameters that name a person or hold text."""
+_HOW_IT_IS_SENT = ("stream", "stream_options", "encoding_format")
+"""Of the answer, which is the same either way."""
 
 _EPOCH = dt.datetime(1970, 1, 1)
 
@@ -59,18 +62,19 @@ _EPOCH = dt.datetime(1970, 1, 1)
 def convert(body: bytes, content_type: str) -> Converted:
     """Events of a body. The content type is not looked at: LiteLLM sends none with its lines.
 
-    A line or item that is no payload is rejected by itself. Raises FormatError where nothing in the body is JSON.
+    A line or item that is no payload is rejected by itself. Raises FormatError where nothing in the body is JSON, and
+    where it holds too much.
     """
     events: list[tuple[str, dict[str, Any]]] = []
     rejected: list[tuple[int, str, bytes]] = []
     items = _items(body)
+    check_count(len(items))
     for position, item in enumerate(items):
         try:
             events.append((INFERENCE.name, _inference(item)))
-        except ValueError as error:
-            raw = item if isinstance(item, bytes) else orjson.dumps(item)
-            rejected.append((position, str(error), raw))
-    if not events and any(isinstance(item, bytes) for item in items):
+        except Exception as error:
+            rejected.append((position, reason_of(error), _raw(item, body)))
+    if items and all(isinstance(item, bytes) for item in items):
         raise FormatError("expected StandardLoggingPayload as a JSON object, an array, or one object a line")
     return Converted(tuple(events), tuple(rejected))
 
@@ -84,6 +88,14 @@ def _items(body: bytes) -> list[Any]:
         return [_line(line) for line in body.splitlines() if line.strip()]
 
 
+def _raw(item: Any, body: bytes) -> bytes:
+    """The bytes of an item; of one that is nested too deeply to be written again, those of the whole body."""
+    try:
+        return item if isinstance(item, bytes) else orjson.dumps(item)
+    except TypeError:
+        return body
+
+
 def _line(line: bytes) -> Any:
     try:
         return orjson.loads(line)
@@ -93,21 +105,20 @@ def _line(line: bytes) -> Any:
 
 def _inference(payload: Any) -> dict[str, Any]:
     if not isinstance(payload, dict):
-        raise ValueError("event: expected a StandardLoggingPayload, a JSON object")
+        raise ItemError("event: expected a StandardLoggingPayload, a JSON object")
     identifier = text(payload.get("litellm_call_id"))
     if identifier is None:
-        raise ValueError("litellm_call_id: missing; a LiteLLM proxy of 1.84 or later logs it")
+        raise ItemError("litellm_call_id: missing; a LiteLLM proxy of 1.84 or later logs it")
     started, ended = real(payload.get("startTime")), real(payload.get("endTime"))
     if started is None or not 0 < started < 1e11:
-        raise ValueError("startTime: missing or not seconds since 1970")
+        raise ItemError("startTime: missing or not seconds since 1970")
     metadata, response = mapping(payload.get("metadata")), mapping(payload.get("response"))
     failed = payload.get("status") == "failure"
-    parameters = {
-        name: value
-        for name, value in sorted(mapping(payload.get("model_parameters")).items())
-        if name not in _PRIVATE and (name, value) != ("stream", False)
-    }
-    first = real(payload.get("completionStartTime")) if parameters.get("stream") else None
+    if failed:
+        identifier = f"{identifier}-failed-{round(started * 1e6)}"
+    said = mapping(payload.get("model_parameters"))
+    parameters = {name: value for name, value in sorted(said.items()) if name not in (*_PRIVATE, *_HOW_IT_IS_SENT)}
+    first = real(payload.get("completionStartTime")) if said.get("stream") else None
     output = from_choices(response.get("choices")) or read_messages(response.get("output"), "assistant")
     event = {
         "inference_id": identifier,
