@@ -226,7 +226,9 @@ class Delivery:
                 self._warned.discard("away")
                 self._sent += taken.accepted
                 self._rejected += taken.rejected
-                spool.done(first)
+            # Not under the lock, which whoever logs takes: a spool that is writing to a slow disk holds its own.
+            spool.done(first)
+            with self._lock:
                 self._moved.notify_all()
             if taken.rejected:
                 self._warn("rejected", "events were rejected: %s; stats() counts them", taken.reason)

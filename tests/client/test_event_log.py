@@ -337,6 +337,30 @@ def test_logging_does_no_io_in_the_callers_thread(service: StandIn, monkeypatch:
     assert service.seen
 
 
+def test_a_spool_that_is_held_up_by_its_disk_holds_up_nobody_who_logs(service: StandIn) -> None:
+    arrived, go = threading.Event(), threading.Event()
+
+    def held(handler: stand_in_service.Handler, events: list[dict[str, Any]]) -> None:
+        arrived.set()
+        assert go.wait(30)
+        stand_in_service.take(handler, events)
+
+    service.behaviour = held
+    with log_to(service) as log:
+        log.log_inference()
+        assert arrived.wait(30) and log._delivery
+        spool = log._delivery._spool
+        assert spool
+        with spool._lock:  # as while a batch is written
+            go.set()
+            wait_until(lambda: log.stats().sent == 1, "the batch is answered")
+            logged = threading.Thread(target=log.log_inference, daemon=True)
+            logged.start()
+            logged.join(10)
+            assert not logged.is_alive()
+        assert log.flush(30)
+
+
 def test_no_connection_is_made_before_something_is_logged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("connected"))
     log = EventLog("http://127.0.0.1:1", KEY)
