@@ -11,8 +11,9 @@ from __future__ import annotations
 import datetime as dt
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -26,6 +27,8 @@ from canonry.storage import open_zones
 
 DIMENSION = 384
 NEIGHBOURS = 10
+NO_ENCODER = {"name": "random", "package": "none", "path": "none", "sha256": "0" * 64, "dimension": DIMENSION}
+NO_ENCODER |= {"max_tokens": 1, "normalize": True}
 
 
 def main() -> None:
@@ -52,23 +55,27 @@ def main() -> None:
     )
 
 
-def publish(home: str, rows: int) -> Path:
-    """Release a Flat index of random vectors of length 1; gives the path of its `vectors.faiss`."""
+def publish(
+    home: str, rows: int, encoder: Mapping[str, Any] = NO_ENCODER, carried: Mapping[str, Path] | None = None
+) -> Path:
+    """Release a Flat index of random vectors of length 1; gives the path of its `vectors.faiss`.
+
+    `carried`: files of the encoder that its metadata shall name.
+    """
     index = faiss.IndexFlatIP(DIMENSION)
     index.add(random_vectors(rows, seed=0))
     numbers = [str(row) for row in range(rows)]
     columns = {"chunk_id": numbers, "document_id": numbers, "title": numbers, "ordinal": [0] * rows}
     text = [f"A passage of ordinary length, {row}, that somebody wrote. " * 8 for row in range(rows)]
     chunks = pa.table({**columns, "text": text}, schema=CHUNK_SCHEMA)
-    encoder = {"name": "random", "package": "none", "path": "none", "sha256": "0" * 64, "dimension": DIMENSION}
     published = open_zones(home).published
     now = dt.datetime.now(dt.UTC)
     found = release.publish(
         published,
         "indexes",
         "random",
-        {VECTORS: faiss.serialize_index(index).tobytes(), CHUNKS: lake.parquet_bytes(chunks)},
-        metadata={"encoder": {**encoder, "max_tokens": 1, "normalize": True}},
+        {VECTORS: faiss.serialize_index(index).tobytes(), CHUNKS: lake.parquet_bytes(chunks), **(carried or {})},
+        metadata={"encoder": dict(encoder)},
         lineage={},
         now=now,
     )
