@@ -150,15 +150,16 @@ class LandingWriter:
         if not self._landing.appends:
             self._landing.put_if_absent(segment_path(kind, received, day, str(ULID())), batch)
             return
-        # Nothing is ever written after a torn batch: after a failure a segment is left unless it is as it was before.
+        # Nothing is ever written after a torn batch, and it may be this file alone that cannot grow: after a failure
+        # another segment is begun, unless this one is empty, so that a disk that stays full does not fill with names.
         path, size = self._grown.pop((kind, received, day), ("", 0))
         if not path or size + len(batch) > MAX_SEGMENT_BYTES:
             path, size = segment_path(kind, received, day, str(ULID())), 0
         try:
             self._landing.append(path, batch)
         except OSError:
-            if self._length(path) == size:
-                self._grown[kind, received, day] = (path, size)
+            if size == 0 and self._length(path) == 0:
+                self._grown[kind, received, day] = (path, 0)
             raise
         self._grown[kind, received, day] = (path, size + len(batch))
 
