@@ -1,4 +1,4 @@
-"""Searching through the service at a fixed rate, against the client in the same process on the same released index.
+"""Searching through the service at a fixed rate, and raw FAISS and the client in one process, on one released index.
 
 `canonry serve` runs as a program of its own, on 100,000 vectors; requests leave at their times whether or not earlier
 ones were answered, so that a service that falls behind shows it in its p99. Vectors and texts apart: a text also costs
@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import faiss
 import httpx
 import numpy as np
 
@@ -44,11 +45,12 @@ def main() -> None:
     encoder = replace(files, onnx=digests[MODEL_FILE], tokenizer=digests[TOKENIZER_FILE])
     count = seconds * PER_SECOND
     with tempfile.TemporaryDirectory(prefix="canonry-bench-") as home:
-        publish(home, options.rows, asdict(encoder), carried)
+        raw = faiss.read_index(str(publish(home, options.rows, asdict(encoder), carried)), faiss.IO_FLAG_MMAP_IFC)
         vectors = random_vectors(count, seed=1)
         texts = [QUESTION.format(number=number) for number in range(count)]
         index = client.open_index("random", home=home)
         in_process = {
+            "raw FAISS, vector": timed(lambda number: raw.search(vectors[number : number + 1], NEIGHBOURS), count),
             "client, vector": timed(lambda number: index.search(vectors[number], NEIGHBOURS), count),
             "client, text": timed(lambda number: index.search_text(texts[number], NEIGHBOURS), count),
             "encoder alone": timed(lambda number: index.opened.text_encoder().encode([texts[number]]), count),

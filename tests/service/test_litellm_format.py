@@ -200,6 +200,17 @@ def test_an_item_that_is_nested_too_deeply_costs_no_other():
     assert [(at, reason) for at, reason, _ in found.rejected] == [(1, "event: cannot be read: RecursionError")]
 
 
+def test_a_body_of_items_that_cannot_be_written_again_is_kept_once():
+    deep = b'{"content":' * 600 + b"1" + b"}" * 600
+    body = (
+        b"["
+        + b",".join(b'{"litellm_call_id":"a","startTime":1773144000,"messages":%b}' % deep for _ in range(3))
+        + b"]"
+    )
+    found = litellm.convert(body, "")
+    assert [raw for _, _, raw in found.rejected] == [body, b"", b""]
+
+
 def test_a_torn_line_among_lines_that_are_no_payload_is_kept():
     found = litellm.convert(b'{"id": "none"}\n{broken', "")
     assert (len(found.events), [raw for _, _, raw in found.rejected]) == (0, [b'{"id":"none"}', b"{broken"])

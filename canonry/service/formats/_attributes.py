@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from canonry.redact._redactor import is_identifier, names_content
+from canonry.redact import is_identifier, names_content
 
 Attributes = dict[str, Any]
 

@@ -69,11 +69,16 @@ def convert(body: bytes, content_type: str) -> Converted:
     rejected: list[tuple[int, str, bytes]] = []
     items = _items(body)
     check_count(len(items))
+    whole_body = body
     for position, item in enumerate(items):
         try:
             events.append((INFERENCE.name, _inference(item)))
         except Exception as error:
-            rejected.append((position, reason_of(error), _raw(item, body)))
+            raw = _raw(item)
+            if raw is None:
+                # Once is enough: it holds all that is nested too deeply.
+                raw, whole_body = whole_body, b""
+            rejected.append((position, reason_of(error), raw))
     if items and all(isinstance(item, bytes) for item in items):
         raise FormatError("expected StandardLoggingPayload as a JSON object, an array, or one object a line")
     return Converted(tuple(events), tuple(rejected))
@@ -88,12 +93,12 @@ def _items(body: bytes) -> list[Any]:
         return [_line(line) for line in body.splitlines() if line.strip()]
 
 
-def _raw(item: Any, body: bytes) -> bytes:
-    """The bytes of an item; of one that is nested too deeply to be written again, those of the whole body."""
+def _raw(item: Any) -> bytes | None:
+    """The bytes of an item; None where it is nested too deeply to be written again."""
     try:
         return item if isinstance(item, bytes) else orjson.dumps(item)
     except TypeError:
-        return body
+        return None
 
 
 def _line(line: bytes) -> Any:
