@@ -6,7 +6,7 @@ import datetime as dt
 import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -24,6 +24,17 @@ class DrawnStratum:
     values: Mapping[str, str | None]
     population: int
     drawn: int
+    expected: float | None = None
+    """Mean number of items over all draws that could have been made, where the design lets it vary."""
+
+
+@dataclass(frozen=True)
+class SharedLabel:
+    """Another item that reads the same, under the same version of the scheme: its label counts for both."""
+
+    item_id: str
+    day: dt.date
+    """Day of the draw that has the item."""
 
 
 @dataclass(frozen=True)
@@ -34,19 +45,44 @@ class DrawnItem:
     inference_id: str
     stratum: int
     """Position in the draw's `strata`."""
-    inclusion_probability: float
+    inclusion_probability: float | None
+    """None where the design cannot tell it: the draw is then for training only."""
     fields: Mapping[str, str | None]
+    annotators: int = 1
+    """People who are asked about it, at least."""
+    same_as: SharedLabel | None = None
+    """Nobody is asked about it: what people say of this other item, which reads the same, is its label too."""
+    content_digest: str | None = None
+    """Of what a reviewer reads of it: keyed, and equal where the texts are, but for case, spaces and punctuation."""
+    score: float | None = None
+    """What made it more or less likely to be chosen than others of its stratum."""
+
+
+@dataclass(frozen=True)
+class KnownItem:
+    """An item of a gold release mixed in to watch annotators: not drawn, so it is part of no estimate."""
+
+    item_id: str
+    """Its own, not that of the item whose answer is known."""
+    gold_item_id: str
+    inference_id: str
+    answers: Mapping[str, str]
+    """The known answer by field of the scheme."""
+    release: str
+    """Version of the gold release that has its texts and answers."""
 
 
 @dataclass(frozen=True)
 class Draw:
-    """A stratified random draw from one day's answered calls. Made once; late events do not change it."""
+    """A draw from one day's answered calls. Made once; late events do not change it."""
 
     draw_id: str
     scheme: str
     scheme_version: int
     day: dt.date
     design: str
+    """simple or stratified: random without replacement in each stratum; poisson: each call for itself; others give no
+    probability."""
     products: tuple[str, ...]
     """The population's products; empty means all."""
     population_digest: str
@@ -54,6 +90,13 @@ class Draw:
     strata: tuple[DrawnStratum, ...]
     items: tuple[DrawnItem, ...]
     drawn_at: dt.datetime
+    where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What else the population is restricted to: values by field of a call."""
+    for_training_only: bool = False
+    """Its items were chosen in a way that gives no probability: no estimate is made from them."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """What the design was given: seed, budget, allocation, share, score."""
+    known: tuple[KnownItem, ...] = ()
 
     @property
     def population(self) -> int:
@@ -79,10 +122,18 @@ class Draw:
                 "day": dt.date.fromisoformat(document["day"]),
                 "products": tuple(document["products"]),
                 "strata": tuple(DrawnStratum(**stratum) for stratum in document["strata"]),
-                "items": tuple(DrawnItem(**item) for item in document["items"]),
+                "items": tuple(_drawn_item(item) for item in document["items"]),
                 "drawn_at": dt.datetime.fromisoformat(document["drawn_at"]),
+                "where": {name: tuple(values) for name, values in document.get("where", {}).items()},
+                "known": tuple(KnownItem(**item) for item in document.get("known", ())),
             }
         )
+
+
+def _drawn_item(document: dict[str, Any]) -> DrawnItem:
+    shared = document.get("same_as")
+    same_as = SharedLabel(shared["item_id"], dt.date.fromisoformat(shared["day"])) if shared else None
+    return DrawnItem(**{**document, "same_as": same_as})
 
 
 def draw_path(scheme: str, version: int, day: dt.date) -> str:

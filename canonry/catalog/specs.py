@@ -167,6 +167,13 @@ class Choice(_Strict):
     choices: tuple[str, ...] = Field(description="Answers, exclusive.", min_length=2)
 
 
+class Overlap(_Strict):
+    """How many items several people are asked about, so that their agreement can be measured."""
+
+    share: float = Field(0.2, description="Share of the drawn items, chosen at random.", ge=0, le=1)
+    annotators: int = Field(2, description="People who are asked about each of them, at least.", ge=2)
+
+
 class Sampling(_Strict):
     """How items are chosen: a stratified random draw each day, its probabilities known."""
 
@@ -176,6 +183,7 @@ class Sampling(_Strict):
         description="Fields whose combinations are drawn from separately.", min_length=1
     )
     per_stratum: int = Field(description="Items a day from each stratum.", gt=0)
+    overlap: Overlap | None = Field(None, description="Without it, one person is asked about each item.")
     seed: int = Field(0, description="Another seed gives another draw; a draw once made stays.")
 
 

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from canonry import lake
 from canonry.catalog import SchemeSpec
+from canonry.catalog.specs import Overlap
 from canonry.labels import SLICE_FIELDS, Draw, DrawnItem, DrawnStratum, draw_name, read_draw, stratum_name
 from canonry.messages import NO_MESSAGES
 from canonry.storage import Storage, Zones
@@ -84,6 +85,7 @@ def make_draw(name: str, scheme: SchemeSpec, day: dt.date, frame: pa.Table, now:
                     stratum=position,
                     inclusion_probability=len(chosen) / len(rows),
                     fields={field: frame[field][row].as_py() for field in SLICE_FIELDS},
+                    annotators=_annotators(scheme.sampling.overlap, identifiers[row], key),
                 )
             )
     return Draw(
@@ -98,6 +100,14 @@ def make_draw(name: str, scheme: SchemeSpec, day: dt.date, frame: pa.Table, now:
         items=tuple(sorted(items, key=lambda item: item.item_id)),
         drawn_at=now,
     )
+
+
+def _annotators(overlap: Overlap | None, inference_id: str, key: bytes) -> int:
+    """How many are asked about an item: a keyed hash of its own, so that it says nothing of how it was drawn."""
+    if overlap is None:
+        return 1
+    place = hashlib.blake2b(inference_id.encode(), digest_size=8, key=key, person=b"canonry.overlap").digest()
+    return overlap.annotators if int.from_bytes(place) < overlap.share * 2**64 else 1
 
 
 def item_id(scheme: str, version: int, inference_id: str) -> str:

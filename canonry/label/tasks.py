@@ -82,7 +82,7 @@ def export_tasks(zones: Zones, name: str, scheme: SchemeSpec, draw: Draw) -> Exp
 
 
 def make_tasks(draw: Draw, texts: dict[str, Texts]) -> list[dict[str, Any]]:
-    """Label Studio tasks for a draw; one whose text is no longer kept is left out."""
+    """Label Studio tasks for a draw, but for items whose text is no longer kept, or that share another's label."""
     return [
         {
             "data": {
@@ -98,7 +98,7 @@ def make_tasks(draw: Draw, texts: dict[str, Texts]) -> list[dict[str, Any]]:
             }
         }
         for item in draw.items
-        if item.inference_id in texts
+        if item.inference_id in texts and item.same_as is None
     ]
 
 

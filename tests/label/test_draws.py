@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections import Counter
+from dataclasses import replace
 
 from canonry import lake
+from canonry.catalog.specs import Overlap
 from canonry.label.draws import answered_calls, draw_day, make_draw, never_in_frame
-from canonry.labels import read_draw
+from canonry.labels import Draw, KnownItem, SharedLabel, read_draw
 
 DAY = dt.date(2026, 11, 9)
 NOW = dt.datetime(2026, 11, 10, 1)
@@ -94,3 +97,41 @@ def test_a_day_without_answered_calls_has_no_draw(zones, scheme):
     assert draw_day(zones, "groundedness", scheme, DAY, NOW) is None
     assert read_draw(zones.journal, "groundedness", 1, DAY) is None
     assert lake.days(zones.lake, "inferences") == []
+
+
+def test_a_set_share_of_the_items_goes_to_several_people(zones, scheme, write_calls):
+    write_calls(_calls(2000))
+    sampling = scheme.sampling.model_copy(update={"per_stratum": 1000, "overlap": Overlap(share=0.2, annotators=3)})
+    shared = scheme.model_copy(update={"sampling": sampling})
+    draw = draw_day(zones, "groundedness", shared, DAY, NOW)
+    asked = Counter(item.annotators for item in draw.items)
+    # 1,000 chances of 0.2: standard deviation 12.6.
+    assert set(asked) == {1, 3}
+    assert 140 <= asked[3] <= 260
+    assert read_draw(zones.journal, "groundedness", 1, DAY) == draw
+
+
+def test_a_draw_that_an_earlier_release_journalled_reads_the_same(zones, scheme, write_calls):
+    write_calls(_calls(5))
+    draw = draw_day(zones, "groundedness", scheme, DAY, NOW)
+    old = json.loads(zones.journal.read(draw.path))
+    for name in ("where", "for_training_only", "parameters", "known"):
+        del old[name]
+    old["items"] = [
+        {name: item[name] for name in ("item_id", "inference_id", "stratum", "inclusion_probability", "fields")}
+        for item in old["items"]
+    ]
+    for stratum in old["strata"]:
+        del stratum["expected"]
+    read = Draw.from_json(json.dumps(old).encode())
+    assert (read.items, read.strata) == (draw.items, draw.strata)
+    assert not read.for_training_only
+
+
+def test_everything_a_draw_says_comes_back_from_the_journal(zones, scheme, write_calls):
+    write_calls(_calls(5))
+    made = draw_day(zones, "groundedness", scheme, DAY, NOW)
+    shared = replace(made.items[0], same_as=SharedLabel("earlier", DAY - dt.timedelta(days=3)), score=0.25)
+    known = KnownItem("k1", "g1", "a7", {"groundedness": "grounded"}, "3f2a")
+    said = replace(made, items=(shared, *made.items[1:]), known=(known,), where={"environment": ("prod", "beta")})
+    assert Draw.from_json(said.to_json()) == said
