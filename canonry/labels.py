@@ -1,15 +1,12 @@
-"""What a draw is, and what the labels of its items come to: the noun that `label` writes and `evaluate` reads."""
+"""What a draw is: the noun that `label` writes and `evaluate` reads."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
-
-import pyarrow as pa
 
 from canonry.storage import NotFound, Storage
 
@@ -171,53 +168,3 @@ def schemes_drawn(journal: Storage) -> list[str]:
 def stratum_name(values: Mapping[str, str | None]) -> str:
     """A stratum as one text: JSON of its values by field."""
     return json.dumps(dict(values), sort_keys=True, ensure_ascii=False)
-
-
-@dataclass(frozen=True)
-class ItemLabel:
-    """What reviewers made of one item, for one field of the scheme."""
-
-    item_id: str
-    inference_id: str
-    draw_id: str
-    stratum: str
-    inclusion_probability: float
-    value: str | None
-    """The majority's answer; None where the votes are tied."""
-    votes: Mapping[str, int]
-    simulated: bool
-    """At least one of the votes was made by a program that plays a reviewer."""
-
-
-def consensus(labels: pa.Table, field: str) -> list[ItemLabel]:
-    """One label an item that anyone answered, by item; `labels` are rows of `lake/labels` of one scheme version.
-
-    Of each reviewer the latest annotation of an item counts; it counts for nothing where it was deleted or says that
-    the reviewer skipped the item. The most frequent answer wins; a tie stays unresolved.
-    """
-    latest: dict[tuple[str, str], dict[str, Any]] = {}
-    for row in sorted(labels.to_pylist(), key=lambda row: (row["updated_at"], row["annotation_id"])):
-        if row["deleted_at"] is None:
-            latest[row["item_id"], row["annotator_hash"]] = row
-    by_item: dict[str, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
-    for (item_id, _), row in sorted(latest.items()):
-        answer = json.loads(row["result"]).get(field) if row["result"] and not row["cancelled"] else None
-        if answer is not None:
-            by_item[item_id].append((answer, row))
-    return [_item_label(votes) for votes in by_item.values()]
-
-
-def _item_label(votes: list[tuple[str, dict[str, Any]]]) -> ItemLabel:
-    counts = Counter(answer for answer, _ in votes).most_common()
-    tied = len(counts) > 1 and counts[0][1] == counts[1][1]
-    row = votes[0][1]
-    return ItemLabel(
-        item_id=row["item_id"],
-        inference_id=row["inference_id"],
-        draw_id=row["draw_id"],
-        stratum=row["stratum"],
-        inclusion_probability=row["inclusion_probability"],
-        value=None if tied else counts[0][0],
-        votes=dict(sorted(counts)),
-        simulated=any(row["simulated"] for _, row in votes),
-    )

@@ -179,8 +179,9 @@ def build_labels(catalog: Catalog) -> dg.Definitions:
 
 
 def days_concerned(catalog: Catalog, name: str, days: Iterable[dt.date]) -> set[dt.date]:
-    """Days whose window of some eval of a scheme holds one of these days."""
-    window = max((each.window_days for each in catalog.evals.values() if each.scheme == name), default=1)
+    """Days whose estimates are made from labels of one of these days: those of a window, or of annotators' history."""
+    windows = [each.window_days for each in catalog.evals.values() if each.scheme == name]
+    window = max([*windows, catalog.schemes[name].consensus.history_days]) if windows else 1
     return {day + dt.timedelta(days=later) for day in days for later in range(window)}
 
 

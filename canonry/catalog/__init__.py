@@ -4,6 +4,8 @@ from canonry.catalog.load import Catalog, CatalogError, Problem, load
 from canonry.catalog.redaction import Redaction
 from canonry.catalog.specs import (
     KINDS,
+    Choice,
+    Consensus,
     EvalSpec,
     GoldenQuery,
     IndexSpec,
@@ -19,6 +21,8 @@ __all__ = [
     "KINDS",
     "Catalog",
     "CatalogError",
+    "Choice",
+    "Consensus",
     "EvalSpec",
     "GoldenQuery",
     "IndexSpec",

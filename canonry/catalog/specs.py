@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from decimal import Decimal
 from itertools import pairwise
 from typing import Annotated, ClassVar, Literal, Self
@@ -165,6 +166,48 @@ class Choice(_Strict):
     name: Name = Field(description="Field of the result.")
     question: str = Field(description="What the reviewer is asked.")
     choices: tuple[str, ...] = Field(description="Answers, exclusive.", min_length=2)
+    level: Literal["nominal", "ordinal", "interval"] = Field(
+        "nominal",
+        description="`ordinal`: `choices` are in order. `interval`: they are numbers, and their distances count.",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for place, each in enumerate(self.choices if self.level == "interval" else ()):
+            if not re.fullmatch(r"[-+]?\d+(\.\d+)?", each):
+                raise ValueError(f"choices.{place}: {each!r} is not a number, as the level `interval` needs")
+        if len(set(self.choices)) < len(self.choices):
+            raise ValueError("choices: an answer is named twice")
+        return self
+
+
+class Consensus(_Strict):
+    """How several people's answers to an item become one."""
+
+    method: Literal["dawid_skene", "majority"] = Field(
+        "dawid_skene",
+        description="`dawid_skene`: votes weigh as their annotators prove reliable, all alike while little is known.",
+    )
+    min_confidence: float = Field(
+        0.8, description="Items whose consensus is less sure are to be adjudicated.", ge=0, le=1
+    )
+    history_days: int = Field(
+        28, description="Days of draws, an estimate's own included, that annotators' reliability is read from.", gt=0
+    )
+    adjudicators: tuple[str, ...] = Field(
+        (), description="Annotators, as annotator_hash names them, whose answer overrules all others."
+    )
+
+
+class Agreement(_Strict):
+    """How far annotators must agree."""
+
+    alpha_floor: float = Field(
+        0.67, description="Krippendorff's alpha that the interval's lower end must reach, in every choice.", ge=-1, le=1
+    )
+    minimum_items: int = Field(
+        20, description="Items with two answers; with fewer, agreement is refused a figure.", gt=1
+    )
 
 
 class Overlap(_Strict):
@@ -196,6 +239,8 @@ class SchemeSpec(Spec):
     instructions: str = Field(description="What reviewers read first.", min_length=10)
     choices: tuple[Choice, ...] = Field(description="Questions to answer for each item.", min_length=1)
     spans: tuple[str, ...] = Field((), description="Labels for marked passages of the answer.")
+    consensus: Consensus = Field(Consensus(), description="How several people's answers become one.")
+    agreement: Agreement = Field(Agreement(), description="How far annotators must agree.")
     sampling: Sampling = Field(description="How items are chosen.")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from canonry.cli import backup, index, keys, platform, releases, scorecard, serve
+from canonry.cli import backup, index, keys, label, platform, releases, scorecard, serve
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,6 +21,7 @@ app.command()(platform.status)
 app.command()(platform.ui)
 app.add_typer(index.app, name="index")
 app.add_typer(keys.app, name="keys")
+app.add_typer(label.app, name="label")
 app.add_typer(releases.app, name="releases")
 
 __all__ = ["app"]

@@ -37,10 +37,13 @@ def estimate_all(zones: Zones, catalog: Catalog, day: dt.date) -> EstimatesWritt
     rows: list[dict[str, Any]] = []
     made_from: dict[str, str] = {}
     for name, spec in sorted(catalog.evals.items()):
-        sample = read_sample(zones, spec, window_of(spec, day))
+        scheme = catalog.schemes[spec.scheme]
+        sample = read_sample(zones, spec, scheme, window_of(spec, day))
         rows += estimate_sample(name, spec, sample, day)
         made_from |= sample.made_from
         made_from[f"assets/evals/{name}"] = hashlib.sha256(spec.model_dump_json().encode()).hexdigest()
+        rule = scheme.consensus.model_dump_json()
+        made_from[f"assets/schemes/{spec.scheme}:consensus"] = hashlib.sha256(rule.encode()).hexdigest()
     table = pa.Table.from_pylist(rows, lake.SCHEMAS["estimates"])
     changed = lake.write(zones.lake, "estimates", day, table, {"inputs": made_from})
     return EstimatesWritten(len(rows), sum(row["refused"] is not None for row in rows), changed)
@@ -49,7 +52,8 @@ def estimate_all(zones: Zones, catalog: Catalog, day: dt.date) -> EstimatesWritt
 def estimate_day(zones: Zones, catalog: Catalog, name: str, day: dt.date) -> list[dict[str, Any]]:
     """One eval's rows of `lake/estimates` for the window that ends on a day; nothing is written."""
     spec = catalog.evals[name]
-    return estimate_sample(name, spec, read_sample(zones, spec, window_of(spec, day)), day)
+    sample = read_sample(zones, spec, catalog.schemes[spec.scheme], window_of(spec, day))
+    return estimate_sample(name, spec, sample, day)
 
 
 def window_of(spec: EvalSpec, day: dt.date) -> list[dt.date]:

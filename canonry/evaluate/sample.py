@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow.compute as pc
 
 from canonry import lake
-from canonry.catalog import EvalSpec
-from canonry.labels import SLICE_FIELDS, Draw, consensus, draw_path, list_draws
+from canonry.catalog import EvalSpec, SchemeSpec
+from canonry.consensus import consensus
+from canonry.labels import SLICE_FIELDS, Draw, draw_path, list_draws
 from canonry.storage import Zones
 
 UNLABELED, NEGATIVE, POSITIVE = -1, 0, 1
@@ -46,21 +47,26 @@ class Sample:
     """Digest by path of every draw and partition read."""
 
 
-def read_sample(zones: Zones, spec: EvalSpec, window: list[dt.date]) -> Sample:
-    """Items drawn in the window under the newest version of the scheme that was drawn there, with their labels."""
+def read_sample(zones: Zones, spec: EvalSpec, scheme: SchemeSpec, window: list[dt.date]) -> Sample:
+    """Items drawn in the window under the newest version of the scheme that was drawn there, with their labels.
+
+    Labels of later days play no part, and of earlier ones those of the scheme's `history_days` say how far annotators
+    are to be believed.
+    """
     drawn = [(version, day) for version, day in list_draws(zones.journal, spec.scheme) if day in window]
     newest = max((version for version, _ in drawn), default=None)
     made_from: dict[str, str] = {}
-    draws, outcomes = [], {}
+    draws = []
     for version, day in drawn:
         if version == newest:
             path = draw_path(spec.scheme, version, day)
             data = zones.journal.read(path)
             made_from[f"journal/{path}"] = hashlib.sha256(data).hexdigest()
             draws.append(Draw.from_json(data))
-            outcomes.update(_outcomes(zones, spec, version, day))
-    for kind in ("annotations", "labels"):
-        for day in window:
+    heard = _history(window, scheme)
+    outcomes = _outcomes(zones, spec, scheme, newest, heard) if draws else {}
+    for kind, days in (("annotations", window), ("labels", heard)):
+        for day in days:
             path = f"{lake.folder(kind, day)}/{lake.MANIFEST}"
             if zones.lake.head(path):
                 made_from[f"lake/{path}"] = hashlib.sha256(zones.lake.read(path)).hexdigest()
@@ -84,18 +90,26 @@ def read_sample(zones: Zones, spec: EvalSpec, window: list[dt.date]) -> Sample:
     )
 
 
-def _outcomes(zones: Zones, spec: EvalSpec, version: int, day: dt.date) -> dict[str, tuple[int, bool, bool]]:
-    labels = lake.read(zones.lake, "labels", [day])
+def _history(window: list[dt.date], scheme: SchemeSpec) -> list[dt.date]:
+    days = {window[-1] - dt.timedelta(days=back) for back in range(scheme.consensus.history_days)}
+    return sorted(days | set(window))
+
+
+def _outcomes(
+    zones: Zones, spec: EvalSpec, scheme: SchemeSpec, version: int | None, days: list[dt.date]
+) -> dict[str, tuple[int, bool, bool]]:
+    labels = lake.read(zones.lake, "labels", days)
     labels = labels.filter(
         pc.and_(pc.equal(labels["scheme"], spec.scheme), pc.equal(labels["scheme_version"], str(version)))
     )
+    choices = next((choice.choices for choice in scheme.choices if choice.name == spec.field), ())
     return {
         label.item_id: (
             UNLABELED if label.value is None else POSITIVE if label.value == spec.positive else NEGATIVE,
             label.simulated,
             label.value is None,
         )
-        for label in consensus(labels, spec.field)
+        for label in consensus(labels, spec.field, scheme.consensus, choices)
     }
 
 

@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 
 from canonry import lake
 from canonry.catalog import SchemeSpec
+from canonry.consensus import consensus
 from canonry.label.tasks import read_texts
-from canonry.labels import consensus, read_draw
+from canonry.labels import read_draw
 from canonry.storage import Storage
 
 ITEMS = pa.schema(
@@ -67,7 +68,7 @@ def gold_set(lake_zone: Storage, journal: Storage, name: str, scheme: SchemeSpec
             continue
         texts = read_texts(lake_zone, draw)
         for choice in scheme.choices:
-            for label in consensus(labels, choice.name):
+            for label in consensus(labels, choice.name, scheme.consensus, choice.choices):
                 if label.value is None:
                     unresolved += 1
                 elif label.inference_id not in texts:

@@ -10,6 +10,7 @@ import pytest
 from label_studio_sdk.label_interface import LabelInterface
 
 from canonry import lake
+from canonry.consensus import consensus
 from canonry.label.annotations import Annotation, AnnotationProblem, parse_task
 from canonry.label.config import labeling_config
 from canonry.label.draws import draw_day
@@ -18,7 +19,6 @@ from canonry.label.inbox import import_annotations
 from canonry.label.partition import write_labels
 from canonry.label.progress import LabelProgress, label_progress
 from canonry.label.tasks import export_tasks
-from canonry.labels import consensus
 
 DAY = dt.date(2026, 11, 9)
 NOW = dt.datetime(2026, 11, 10, 1)

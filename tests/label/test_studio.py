@@ -10,6 +10,7 @@ import pytest
 
 from canonry import lake
 from canonry.cli.platform import status
+from canonry.consensus import consensus
 from canonry.label.annotations import Annotation, parse_task
 from canonry.label.draws import draw_day
 from canonry.label.inbox import import_annotations
@@ -29,7 +30,6 @@ from canonry.label.register import (
 )
 from canonry.label.studio import KEY, URL, LabelStudioError, connect, server_url
 from canonry.label.tasks import export_tasks
-from canonry.labels import consensus
 
 DAY = dt.date(2026, 11, 9)
 NOW = dt.datetime(2026, 11, 10, 1)
