@@ -135,17 +135,21 @@ def adjudication_queue(labels: Sequence[ItemLabel], field: str, rule: Consensus 
     return sorted(queue, key=lambda each: (each.confidence, each.item_id))
 
 
-def standing_rows(labels: pa.Table, field: str) -> list[dict[str, Any]]:
-    """The answer that stands of each item and annotator, under `answer`, with its row; by item and annotator."""
+def standing_rows(labels: pa.Table, field: str, rule: Consensus) -> list[dict[str, Any]]:
+    """The answer that stands of each item and annotator, as rows by item and annotator.
+
+    Each row has the answer to the field under `answer`, and under `adjudicates` whether it settles the item.
+    """
     latest: dict[tuple[str, str], dict[str, Any]] = {}
-    for row in sorted(labels.to_pylist(), key=lambda row: (_changed_at(row), row["annotation_id"])):
+    for row in sorted(labels.to_pylist(), key=_order):
         if row["deleted_at"] is None:
             latest[row["item_id"], row["annotator_hash"] or ""] = row
     standing = []
     for (_, annotator), row in sorted(latest.items()):
         answer = json.loads(row["result"]).get(field) if row["result"] and not row["cancelled"] else None
         if answer is not None:
-            standing.append({**row, "annotator_hash": annotator, "answer": answer})
+            adjudicates = annotator in rule.adjudicators or _says_adjudication(row)
+            standing.append({**row, "annotator_hash": annotator, "answer": answer, "adjudicates": adjudicates})
     return standing
 
 
@@ -153,11 +157,11 @@ class _Answered:
     """The standing answers, as rows and as votes."""
 
     def __init__(self, labels: pa.Table, field: str, rule: Consensus, choices: Sequence[str]) -> None:
-        self.rows = standing_rows(labels, field)
+        self.rows = standing_rows(labels, field, rule)
         self.method = rule.method
         seen = {row["answer"] for row in self.rows}
         self.choices = [*choices, *sorted(seen - set(choices))]
-        self.settled = _settled(self.rows, rule)
+        self.settled = {row["item_id"]: row["answer"] for row in sorted(self.rows, key=_order) if row["adjudicates"]}
         self.annotators = sorted({row["annotator_hash"] for row in self._voting()})
 
     def scores(self) -> np.ndarray:
@@ -190,16 +194,6 @@ class _Answered:
             # A field with one answer so far still has another: nothing is certain.
             max(len(self.choices), 2),
         )
-
-
-def _settled(rows: list[dict[str, Any]], rule: Consensus) -> dict[str, str]:
-    """The answer of whoever settled an item last, by item; notes in each row whether it settles."""
-    settled: dict[str, str] = {}
-    for row in sorted(rows, key=lambda row: (_changed_at(row), row["annotation_id"])):
-        row["adjudicates"] = row["annotator_hash"] in rule.adjudicators or _says_adjudication(row)
-        if row["adjudicates"]:
-            settled[row["item_id"]] = row["answer"]
-    return settled
 
 
 def _says_adjudication(row: Mapping[str, Any]) -> bool:

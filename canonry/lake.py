@@ -108,6 +108,30 @@ SCHEMAS: dict[str, pa.Schema] = {
             ("scheme_version", pa.string()),
         ]
     ),
+    "agreement": pa.schema(
+        [
+            ("scheme", pa.string()),
+            ("scheme_version", pa.string()),
+            ("field", pa.string()),
+            ("metric", pa.string()),
+            ("window_days", pa.int64()),
+            ("window_start", pa.date32()),
+            ("window_end", pa.date32()),
+            ("annotator", pa.string()),
+            ("other_annotator", pa.string()),
+            ("answer", pa.string()),
+            ("value", pa.float64()),
+            ("interval_low", pa.float64()),
+            ("interval_high", pa.float64()),
+            ("confidence", pa.float64()),
+            ("annotators", pa.int64()),
+            ("items", pa.int64()),
+            ("answers", pa.int64()),
+            ("method", pa.string()),
+            ("refused", pa.string()),
+            ("simulated", pa.bool_()),
+        ]
+    ),
     "rejected": pa.schema(
         [
             ("kind", pa.string()),

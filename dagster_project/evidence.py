@@ -74,6 +74,22 @@ def intervals(rows: Sequence[Mapping[str, Any]]) -> dg.MarkdownMetadataValue:
     )
 
 
+def matrix(rows: Sequence[Mapping[str, Any]]) -> dg.MarkdownMetadataValue:
+    """Each row's `value` and count where its `annotator` and its `other_annotator` meet; a dash where it is refused."""
+    names = sorted({row[side] for row in rows for side in ("annotator", "other_annotator")})
+    found = {frozenset((row["annotator"], row["other_annotator"])): row for row in rows}
+
+    def meeting(one: str, other: str) -> str:
+        row = found.get(frozenset((one, other)))
+        if row is None or one == other:
+            return ""
+        return f"– ({row['items']})" if row["value"] is None else f"{row['value']:.2f} ({row['items']})"
+
+    header = f"| | {' | '.join(_cell(name[:8]) for name in names)} |\n|{'---|' * (len(names) + 1)}\n"
+    lines = (f"| {_cell(one[:8])} | {' | '.join(meeting(one, other) for other in names)} |" for one in names)
+    return dg.MetadataValue.md(header + "\n".join(lines))
+
+
 def governed(kind: str, name: str) -> dict[str, Any]:
     """Metadata that leads from an asset to the YAML it is made from."""
     path = Path(ASSETS, kind, f"{name}.yaml").absolute()

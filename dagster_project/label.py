@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
+import pyarrow as pa
 
 from canonry import lake
 from canonry.catalog import Catalog, SchemeSpec
@@ -13,6 +14,7 @@ from canonry.collect import news
 from canonry.label.draws import draw_day, never_in_frame
 from canonry.label.gold import gold_set
 from canonry.label.inbox import import_annotations
+from canonry.label.measure import QUARTER, check_floor, write_agreement
 from canonry.label.partition import write_labels
 from canonry.label.progress import label_progress
 from canonry.label.project import page_url
@@ -22,10 +24,11 @@ from canonry.label.studio import NOT_CONFIGURED, LabelStudioError, connect
 from canonry.label.tasks import export_tasks
 from canonry.labels import list_draws
 from canonry.publish import release_and_promote
-from dagster_project.evidence import governed, owners, preview
+from dagster_project.evidence import governed, matrix, owners, preview
 from dagster_project.resources import DAILY, RANGE, Platform, days_of
 
 GROUP = "label"
+AGREEMENT = dg.AssetKey(["lake", "agreement"])
 POOL = "label_studio"
 """Of everything that writes to the server: it notices no second import."""
 
@@ -175,7 +178,46 @@ def build_labels(catalog: Catalog) -> dg.Definitions:
         metadata = {"dagster/row_count": table.num_rows, "simulated": simulated, "preview": preview(table)}
         return dg.MaterializeResult(metadata={**metadata, "skipped": sum(each.skipped for each in made)})
 
-    return dg.Definitions(assets=[labels])
+    @dg.asset(
+        key=AGREEMENT,
+        deps=[
+            dg.AssetDep(key, partition_mapping=dg.AllPartitionMapping())
+            for key in (labels.key, dg.AssetKey(["lake", "annotations"]))
+        ],
+        description="How far reviewers agree beyond chance, in the week and the quarter that each day ends. One row "
+        "per day, scheme version, field, metric, window, annotators and answer.",
+        group_name=GROUP,
+        owners=["team:ai_quality"],
+        kinds={"parquet"},
+    )
+    def agreement(platform: Platform) -> dg.MaterializeResult:
+        made = write_agreement(platform.zones.lake, platform.catalog)
+        latest = lake.read(platform.zones.lake, "agreement", lake.days(platform.zones.lake, "agreement")[-1:])
+        rows = [row for row in latest.to_pylist() if row["window_days"] == QUARTER]
+        shown = pa.Table.from_pylist([row for row in rows if row["metric"] == "alpha"], latest.schema)
+        columns = ["scheme", "field", "value", "interval_low", "interval_high", "items", "annotators", "refused"]
+        metadata: dict[str, Any] = {"days_measured": made.measured, "alpha": preview(shown, columns)}
+        for name, field in sorted({(row["scheme"], row["field"]) for row in rows if row["metric"] == "kappa"}):
+            pairs = [row for row in rows if (row["scheme"], row["field"], row["metric"]) == (name, field, "kappa")]
+            metadata[f"kappa_{name}_{field}".replace(".", "_")] = matrix(pairs)
+        return dg.MaterializeResult(metadata={"dagster/row_count": latest.num_rows, **metadata})
+
+    checks = [_agreement_check(name, spec) for name, spec in catalog.schemes.items()]
+    return dg.Definitions(assets=[labels, agreement], asset_checks=checks)
+
+
+def _agreement_check(name: str, spec: SchemeSpec) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=AGREEMENT,
+        name=f"{name.replace('-', '_').replace('.', '_')}_reaches_its_floor",
+        description=f"The interval of Krippendorff's alpha lies above {spec.agreement.alpha_floor} in every choice.",
+        metadata=governed("schemes", name),
+    )
+    def reaches_its_floor(platform: Platform) -> dg.AssetCheckResult:
+        floor = check_floor(platform.zones.lake, name, platform.catalog.schemes[name])
+        return dg.AssetCheckResult(passed=floor.passed, severity=dg.AssetCheckSeverity.WARN, description=floor.message)
+
+    return reaches_its_floor
 
 
 def days_concerned(catalog: Catalog, name: str, days: Iterable[dt.date]) -> set[dt.date]:

@@ -72,7 +72,9 @@ def _jobs(catalog: Catalog) -> "dict[str, Job]":
     indexes = dg.AssetSelection.groups("index")
     answers = keys(*(["journal", "annotations", name] for name in catalog.schemes))
     sent = keys(*(["label_studio", name, "tasks"] for name in catalog.schemes))
-    made_of_answers = keys(["lake", "labels"], *(["published", "gold", name] for name in catalog.schemes))
+    made_of_answers = keys(
+        ["lake", "labels"], ["lake", "agreement"], *(["published", "gold", name] for name in catalog.schemes)
+    )
     draws = dg.AssetSelection.groups("label") - answers - made_of_answers
     tables = dg.AssetSelection.groups("cost", "transform", "evaluate", "govern", "publish") | made_of_answers
     daily = {

@@ -21,7 +21,7 @@ from canonry.storage import Zones, open_zones
 
 PROJECT = Path(__file__).parents[2] / "dbt"
 DAYS = [dt.date(2026, 11, day) for day in (1, 2, 3, 4)]
-MARTS = ("cost_daily", "latency_hourly", "quality_daily")
+MARTS = ("agreement_daily", "cost_daily", "latency_hourly", "quality_daily")
 MODELS = [("openai", "gpt-4o"), ("openai", "gpt-4o-mini"), ("nobody", "m-1"), (None, None)]
 ENVELOPE = {"received_at": dt.datetime(2026, 11, 5), "source": "test", "schema_version": 1, "digest": "0"}
 
@@ -38,6 +38,7 @@ class World:
     labels: list[Row] = field(default_factory=list)
     scores: list[Row] = field(default_factory=list)
     estimates: list[Row] = field(default_factory=list)
+    agreement: list[Row] = field(default_factory=list)
 
 
 TIMES = {
@@ -173,4 +174,8 @@ def make_world(choose: random.Random) -> World:
         figures = {"value": 0.2, "interval_low": 0.1, "interval_high": 0.3, "confidence": 0.95, "labels": 40}
         world.estimates.append({**common, **figures, "slice": "product", "product": "search"})
         world.estimates.append({**common, "slice": "product", "product": "helpdesk", "refused": "too few labels"})
+        measured = {"scheme": "groundedness", "scheme_version": "1", "field": "groundedness", "window_days": 7}
+        measured |= {"window_end": day, "value": 0.8, "interval_low": 0.7, "interval_high": 0.9, "items": 40}
+        world.agreement.append({**measured, "metric": "alpha"})
+        world.agreement.append({**measured, "metric": "kappa", "annotator": "1", "other_annotator": "2"})
     return world

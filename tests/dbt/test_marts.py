@@ -126,6 +126,16 @@ def test_an_outcome_has_the_calls_feedback_label_and_scores(tables: Tables) -> N
     assert any(row["last_feedback_at"] and row["last_feedback_at"].date() > row["day"] for row in rows)
 
 
+def test_agreement_is_told_of_all_reviewers_together_and_anew_for_days_not_run(tables: Tables, tmp_path: Path) -> None:
+    assert [(row["day"], row["metric"]) for row in tables.rows("agreement_daily")] == [(day, "alpha") for day in DAYS]
+    later = tables.copy(tmp_path / "home")
+    for row in later.world.agreement:
+        row["value"] = 0.75
+    later.write("agreement", DAYS[0])
+    later.run(DAYS[3], DAYS[3])
+    assert [row["value"] for row in later.rows("agreement_daily")] == [0.75, 0.8, 0.8, 0.8]
+
+
 def test_deleting_the_warehouse_and_running_again_gives_the_same_tables(tables: Tables, tmp_path: Path) -> None:
     again = tables.copy(tmp_path / "home")
     again.zones.warehouse.unlink()
