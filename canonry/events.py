@@ -159,6 +159,7 @@ FEEDBACK = EventType(
         _text("correction", "What the answer should have been."),
         _text("user_hash", "Keyed hash of the user's id."),
         Field("attributes", "json", "Everything else the product sent."),
+        _text("team", "The team that gave it, as its key says; the call's own team may be another."),
     ),
 )
 

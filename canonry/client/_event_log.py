@@ -110,12 +110,13 @@ class EventLog:
     ) -> str:
         """Log what somebody thought of a call; gives its `feedback_id`. See `canonry.client.give_feedback`."""
         feedback_id = str(fields.get("feedback_id") or new_id())
-        said = {"inference_id": inference_id, "trace_id": trace_id, "signal": signal, "value": value}
+        said: dict[str, Any] = {"inference_id": inference_id, "trace_id": trace_id, "signal": signal, "value": value}
         said |= {"comment": comment, "correction": correction, "origin": origin}
         try:
             if inference_id is None and trace_id is None:
                 logger.warning("feedback %s names neither inference_id nor trace_id: it is about no call", feedback_id)
-            self._put("feedback", feedback_event({**fields, **said, "feedback_id": feedback_id}))
+            own = {name: self._fields[name] for name in ("team",) if name in self._fields}
+            self._put("feedback", feedback_event({**own, **fields, **said, "feedback_id": feedback_id}))
         except Exception as error:
             self._count_unwritable(error)
         return feedback_id

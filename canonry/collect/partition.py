@@ -31,7 +31,7 @@ from canonry.events import EVENT_TYPES, FEEDBACK, INFERENCE, EventType
 from canonry.landing import Segment, segments_of
 from canonry.storage import Storage, Zones
 
-CODE_VERSION = 3
+CODE_VERSION = 4
 """Raised when the same segments would give other rows; part of every manifest."""
 
 

@@ -16,6 +16,8 @@ USER_FIELDS = (
     "user",
     "user.id",
     "enduser.id",
+    "enduser.pseudo.id",
+    "ai.telemetry.metadata.userId",
     "userId",
     "endUserId",
     "user_api_key_end_user_id",

@@ -423,17 +423,23 @@ assert log.stats().dropped > 3001
     assert done.returncode == 0, done.stderr
 
 
+def landed_line(zones: Zones, kind: str) -> str:
+    """The one batch of a kind that lies on a day."""
+    [segment] = [each for each in list_segments(zones.landing, kind) if each.day]
+    with zones.landing.local_copy(segment.path) as path:
+        [batch] = read_committed(path).batches
+        return path.read_bytes()[batch.start : batch.end].decode()
+
+
 def test_straight_into_landing(zones: Zones) -> None:
     with EventLog(home=zones.home, source="docs-assistant", fields={"team": "docs"}) as log:
         made = log.log_inference(product="docs-site", colour="blue")
         log.log_inference(product="docs-site", started_at="yesterday")
+        log.give_feedback(made, signal="thumb", value=1)
         assert log.flush(30)
-        assert log.stats() == client.Stats(sent=1, rejected=1)
-    [segment] = [each for each in list_segments(zones.landing, "inferences") if each.day]
-    with zones.landing.local_copy(segment.path) as path:
-        [batch] = read_committed(path).batches
-        line = path.read_bytes()[batch.start : batch.end].decode()
-    assert made in line
+        assert log.stats() == client.Stats(sent=2, rejected=1)
+    line, thumb = (landed_line(zones, kind) for kind in ("inferences", "feedback"))
+    assert made in line and made in thumb and '"team":"docs"' in thumb
     # A field nobody knows is an attribute: the rule of landing.
     assert '"attributes":{"colour":"blue"}' in line
     assert '"source":"docs-assistant"' in line

@@ -54,6 +54,14 @@ def test_the_first_received_counts_then_the_smallest_digest(zones: Zones):
     assert all(row["raw"] for row in rows(zones, "rejected", DAY))
 
 
+def test_feedback_that_came_before_keys_said_its_team_has_none(zones: Zones):
+    land(zones, feedback(1), feedback(2, team="sales"), kind="feedback")
+    collect_day(zones, "feedback", DAY, today=AFTER)
+    found = {row["feedback_id"]: (row["team"], row["attributes"]) for row in rows(zones, "feedback", DAY)}
+    assert found == {"thumb-0001": (None, None), "thumb-0002": ("sales", None)}
+    assert rows(zones, "rejected", DAY) == []
+
+
 def test_within_the_day_each_run_adds_what_came_and_the_end_is_as_if_made_whole(tmp_path):
     pieces = [[inference(number), inference(number + 1), inference(20, feature=str(number))] for number in range(4)]
     hourly, whole = open_zones(tmp_path / "hourly"), open_zones(tmp_path / "whole")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from canonry.service.formats._evaluation import value_of
+from canonry.service.formats._names import USER
 from tests.service.spans import CHAT, START, TRACE, attributes, convert, event, logs, span
 
 EVALUATION = "gen_ai.evaluation"
@@ -63,6 +64,13 @@ def test_a_label_decides_where_it_says_by_itself_what_is_good(label, expected):
     assert given(name="hallucination", score_label=label, score_value=0.75, scale=(1, 0)).get("value") == (
         -0.5 if expected is None else expected
     )
+
+
+@pytest.mark.parametrize("name", USER)
+def test_whoever_gave_it_is_named_as_the_user_and_nowhere_else(name):
+    found = convert(span(1, CHAT, events=[event(f"{EVALUATION}.result", {name: "anna", "a": 1})]))
+    ((_, feedback),) = [each for each in found.events if each[0] == "feedback"]
+    assert (feedback["user_id"], feedback["attributes"]) == ("anna", {"a": 1})
 
 
 def about(found):

@@ -16,7 +16,7 @@ from canonry.service.problems import Problem
 from canonry.service.recent import Recent
 from canonry.service.sources import SourceWriter
 from canonry.storage import ObjectStorage, Storage
-from tests.collect.making import rows
+from tests.collect.making import collect_all, rows
 from tests.service.serving import (
     FULL,
     QUOTA,
@@ -204,7 +204,9 @@ def test_the_key_decides_the_team_and_another_teams_name_is_kept_beside(stored):
             sent = [call(1), call(2, team="docs"), call(3, team="sales"), call(4, team=7), call(5, team="")]
             statuses = await send(intake, *sent)
             assert statuses == ["accepted", "accepted", "rejected", "rejected", "accepted"]
-            assert await send(intake, thumb(1, team="sales"), kind="feedback") == ["rejected"]
+            thumbs = [thumb(1, team="sales"), thumb(2), thumb(3, team="docs")]
+            assert await send(intake, *thumbs, kind="feedback") == ["rejected", "accepted", "accepted"]
+            assert await send(intake, thumb(4, team="sales"), kind="feedback", caller=LOCAL) == ["accepted"]
             assert await send(intake, call(6, team="sales"), call(7), caller=LOCAL) == ["accepted", "accepted"]
 
     asyncio.run(main())
@@ -216,8 +218,12 @@ def test_the_key_decides_the_team_and_another_teams_name_is_kept_beside(stored):
         "call-00006": "sales",
         "call-00007": "local",
     }
-    reasons = [line["reason"] for line in landed(stored.landing) if "reason" in line]
-    assert [reason.partition(":")[0] for reason in reasons] == ["team", "team"]
+    lines = [*landed(stored.landing), *landed(stored.landing, "feedback")]
+    reasons = [line["reason"] for line in lines if "reason" in line]
+    assert [reason.partition(":")[0] for reason in reasons] == ["team"] * 3
+    collect_all(stored, today=utc_now().date())
+    thumbs = {row["feedback_id"]: row["team"] for row in rows(stored, "feedback")}
+    assert thumbs == {"thumb-00002": "docs", "thumb-00003": "docs", "thumb-00004": "sales"}
 
 
 def test_what_is_rejected_lies_in_the_lake_with_its_reason_and_bytes_once(stored):

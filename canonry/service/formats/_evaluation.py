@@ -8,7 +8,8 @@ from typing import Any
 import orjson
 
 from canonry.service.formats import ItemError
-from canonry.service.formats._attributes import Attributes, facts, real, text
+from canonry.service.formats._attributes import Attributes, facts, real, take, text
+from canonry.service.formats._names import USER
 from canonry.service.formats._spans import iso
 
 RESPONSE = "gen_ai.response.id"
@@ -60,7 +61,7 @@ def feedback(
             best=real(attributes.get(_BEST)),
         ),
         "comment": text(attributes.pop(_EXPLANATION, None)),
-        "user_id": text(attributes.pop("enduser.id", None)) or text(attributes.pop("user.id", None)),
+        "user_id": text(take(attributes, USER)),
         "attributes": facts(attributes) or None,
     }
     return {name: each for name, each in found.items() if each is not None}

@@ -7,6 +7,7 @@ from typing import Any
 from canonry.events import INFERENCE, STEP
 from canonry.service.formats import ItemError, genai, openinference
 from canonry.service.formats._attributes import Attributes, facts, take, text
+from canonry.service.formats._names import USER
 from canonry.service.formats._spans import Span, iso
 
 OWN = "canonry."
@@ -19,7 +20,6 @@ _OWN_FIELDS = frozenset(
     | {"index_name", "index_version", "user_id", "cache_hit"}
 )
 _TOKENS = (*genai.NAMES["input_tokens"], *genai.NAMES["output_tokens"])
-_USER = ("enduser.id", "user.id", "enduser.pseudo.id", "ai.telemetry.metadata.userId")
 _ENVIRONMENT = ("deployment.environment.name", "deployment.environment")
 _KEPT_OF_RESOURCE = ("service.version", "service.namespace")
 
@@ -103,7 +103,7 @@ def _common(span: Span, attributes: Attributes) -> Event:
     fields = {name: value for name, value in named.items() if name in _OWN_FIELDS}
     attributes.pop("error.type", None)
     environment = take(attributes, _ENVIRONMENT) or take(dict(span.resource), _ENVIRONMENT)
-    user = take(attributes, _USER) or take(dict(span.resource), _USER)
+    user = take(attributes, USER) or take(dict(span.resource), USER)
     kept = {name: span.resource[name] for name in _KEPT_OF_RESOURCE if name in span.resource}
     left = {name: value for name, value in named.items() if name not in _OWN_FIELDS}
     return {

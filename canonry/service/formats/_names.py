@@ -12,6 +12,9 @@ from dataclasses import dataclass
 INFERENCES = frozenset({"chat", "text_completion", "generate_content", "embeddings"})
 """Operations that are calls to a model."""
 
+USER = ("enduser.id", "user.id", "enduser.pseudo.id", "ai.telemetry.metadata.userId")
+"""Attributes that name the user, the likeliest id first."""
+
 AGENT = "invoke_agent"
 
 STEPS = {

@@ -17,6 +17,9 @@ renamed as (
         trace_id,
         user_hash,
 
+        ---------- who
+        team,
+
         ---------- what
         origin,
         signal,
