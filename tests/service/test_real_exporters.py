@@ -115,9 +115,14 @@ def rows(zones: Zones, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows of the lake, facts and contents together, in the order of their calls."""
     receipt = LandingWriter(zones.landing, "docs").append("inferences", [{**each, "team": "docs"} for each in events])
     assert receipt.unreadable == ()
+    return collected(zones, len(events))
+
+
+def collected(zones: Zones, calls: int) -> list[dict[str, Any]]:
+    """What landed as rows of the lake, facts and contents together, in the order of their calls."""
     today = dt.datetime.now(dt.UTC).date()
     days = [today - dt.timedelta(days=1), today]
-    assert sum(collect_day(zones, "inferences", day, today=today).rows for day in days) == len(events)
+    assert sum(collect_day(zones, "inferences", day, today=today).rows for day in days) == calls
     facts = lake.read(zones.lake, "inferences", days).to_pylist()
     contents = {row["inference_id"]: row for row in lake.read(zones.lake, "contents", days).to_pylist()}
     whole = [{**row, **contents[row["inference_id"]]} for row in facts]
