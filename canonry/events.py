@@ -150,7 +150,7 @@ FEEDBACK = EventType(
     fields=(
         _text("feedback_id", "Identifies the feedback.", required=True),
         _text("inference_id", "The call it is about; or give trace_id."),
-        _text("trace_id", "The trace it is about: attributed to its last answering call."),
+        _text("trace_id", "The trace it is about: its last answering call, where none is named or known."),
         Field("given_at", "time", "When it was given, UTC.", required=True),
         Field("origin", "text", "Who gave it.", required=True, one_of=("user", "reviewer", "implicit")),
         _text("signal", "thumb, rating, correction, edit_distance, retry, copied, …", required=True),

@@ -142,26 +142,38 @@ def create_seen(
 def days_of_inferences(connection: duckdb.DuckDBPyConnection, lake: Storage, ids: str) -> list[dt.date]:
     """Days of the calls that rows of the query `ids` (columns inference_id, trace_id) are about.
 
-    A call is found by any id under which it was logged, and by the provider's id of its response.
+    A call is found by any id under which it was logged, and by the provider's id of its response; where it is not, or
+    none is named, its trace stands in for it.
     """
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE sought AS SELECT DISTINCT md5_number_lower(inference_id) AS id_hash, "
-        f"CASE WHEN inference_id IS NULL THEN trace_id END AS trace_id FROM ({ids})"
+        "CREATE OR REPLACE TEMP TABLE sought AS SELECT DISTINCT md5_number_lower(inference_id) AS id_hash, trace_id "
+        f"FROM ({ids})"
     )
-    conditions = {
-        "id_hash IS NOT NULL": "id_hash IN (SELECT id_hash FROM sought WHERE id_hash IS NOT NULL) "
-        "OR response_hash IN (SELECT id_hash FROM sought WHERE id_hash IS NOT NULL)",
-        "trace_id IS NOT NULL": "trace_id IN (SELECT trace_id FROM sought WHERE trace_id IS NOT NULL)",
-    }
-    found: set[dt.date] = set()
-    for any_sought, condition in conditions.items():
-        if connection.execute(f"SELECT 1 FROM sought WHERE {any_sought} LIMIT 1").fetchone():
-            for day, file in _files_that_hold(connection, lake, INFERENCE.name, condition):
-                days = "SELECT DISTINCT coalesce(call_day, ?) FROM read_parquet(?, union_by_name = true)"
-                with _all_columns() as empty:
-                    others = connection.execute(f"{days} WHERE {condition}", [day, [empty, file]]).fetchall()
-                found.update(other for (other,) in others)
-    return sorted(found)
+    connection.execute("CREATE OR REPLACE TEMP TABLE found (day DATE, id_hash UBIGINT, response_hash UBIGINT)")
+    named = "(SELECT id_hash FROM sought WHERE id_hash IS NOT NULL)"
+    _find(connection, lake, named, f"id_hash IN {named} OR response_hash IN {named}")
+    known = "(SELECT unnest([id_hash, response_hash]) AS each FROM found) WHERE each IS NOT NULL"
+    # A copy: what is found by traces must not change which of them are sought.
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE sought_traces AS SELECT DISTINCT trace_id FROM sought "
+        f"WHERE trace_id IS NOT NULL AND (id_hash IN (SELECT each FROM {known})) IS NOT TRUE"
+    )
+    traces = "(SELECT trace_id FROM sought_traces)"
+    _find(connection, lake, traces, f"trace_id IN {traces}")
+    return [day for (day,) in connection.execute("SELECT DISTINCT day FROM found ORDER BY day").fetchall()]
+
+
+def _find(connection: duckdb.DuckDBPyConnection, lake: Storage, sought: str, condition: str) -> None:
+    """Add calls that meet the condition to table `found`; no file is looked into where nothing is sought."""
+    if not connection.execute(f"SELECT 1 FROM {sought} LIMIT 1").fetchone():
+        return
+    for day, file in _files_that_hold(connection, lake, INFERENCE.name, condition):
+        with _all_columns() as empty:
+            connection.execute(
+                "INSERT INTO found SELECT DISTINCT coalesce(call_day, ?), id_hash, response_hash "
+                f"FROM read_parquet(?, union_by_name = true) WHERE {condition}",
+                [day, [empty, file]],
+            )
 
 
 def _files_that_hold(

@@ -175,6 +175,25 @@ def test_feedback_tells_the_day_of_what_it_is_about(zones: Zones):
     assert days_to_recompute(zones) == [DAY, DAY + 2 * ONE_DAY]
 
 
+def test_feedback_on_a_call_nobody_logged_restates_the_days_of_its_trace_and_on_a_known_one_that_calls_alone(
+    zones: Zones,
+):
+    for day in range(2):
+        at = NOON + day * ONE_DAY
+        land(zones, inference(day, at=at, trace_id="conversation"), at=at)
+    later = NOON + 3 * ONE_DAY
+    collect_all(zones, today=later.date() + 2 * ONE_DAY)
+    found = []
+    for number, name in enumerate(("call-0001", "a span that is no call")):
+        said = feedback(number, at=later, inference_id=name, trace_id="conversation")
+        land(zones, said, at=later, kind="feedback")
+        collect_day(zones, "feedback", later.date(), today=later.date())
+        found.append(days_to_recompute(zones))
+        for day in found[-1]:
+            settle_outcomes(zones, day)
+    assert found == [[DAY + ONE_DAY], [DAY, DAY + ONE_DAY]]
+
+
 def test_a_day_without_events_is_nothing(zones: Zones):
     report = collect_day(zones, "inferences", DAY, today=AFTER)
     assert (report.rows, report.changed) == (0, False)

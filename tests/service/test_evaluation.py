@@ -87,8 +87,8 @@ def test_an_evaluation_on_a_span_is_about_the_response_it_names_else_its_call_el
     spans = [evaluated(1, answered), evaluated(2, answered, **own), evaluated(3, answered, **other)]
     spans += [evaluated(4, {"a": 1}), evaluated(5, {"a": 1}, **other)]
     assert about(convert(*spans)) == [
-        *((f"{1:016x}", TRACE), (f"{2:016x}", TRACE), ("r-2", TRACE)),
-        *((None, TRACE), ("r-2", TRACE)),
+        *((f"{1:016x}", TRACE), (f"{2:016x}", TRACE), ("r-2", None)),
+        *((None, TRACE), ("r-2", None)),
     ]
 
 
@@ -99,6 +99,7 @@ def test_a_logged_evaluation_is_about_the_response_it_names_else_its_span_and_tr
     found = logs(
         {**named, **place}, {**record, **place}, {**record, "traceId": TRACE}, {**record, "spanId": "0" * 16}, named
     )
-    assert about(found) == [("r-1", TRACE), (f"{1:016x}", TRACE), (None, TRACE), ("r-1", None)]
+    assert about(found) == [("r-1", None), (f"{1:016x}", TRACE), (None, TRACE), ("r-1", None)]
+    assert found.events[0][1]["attributes"]["trace_id"] == TRACE, "where it was said is kept"
     ((position, reason, raw),) = found.rejected
     assert position == 3 and reason.startswith("gen_ai.response.id: missing") and b"evaluation.result" in raw

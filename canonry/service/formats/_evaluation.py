@@ -38,7 +38,8 @@ def feedback(
 ) -> dict[str, Any]:
     """Feedback from an evaluation's attributes. Its id is made from all it says, so that it is the same when resent.
 
-    `inference_id` is the call it is about, by whatever id; without one it is about the trace. `origin` is `implicit`,
+    `inference_id` is the call it is about, by whatever id; without one it is about the trace. One that names a response
+    is about no trace: where it was said is kept in `attributes`. `origin` is `implicit`,
     since a program said it, unless attribute canonry.origin says `user` or `reviewer`. All that the evaluation said is
     kept in `attributes`, text apart. Raises ItemError where it names neither a call nor a trace.
     """
@@ -47,6 +48,11 @@ def feedback(
     whole = [trace_id, span_id, time_ns, attributes]
     digest = hashlib.blake2b(orjson.dumps(whole, option=orjson.OPT_SORT_KEYS, default=str), digest_size=16)
     origin = text(attributes.pop(_ORIGIN, None))
+    comment, user = text(attributes.pop(_EXPLANATION, None)), text(take(attributes, USER))
+    kept = facts(attributes)
+    if trace_id and inference_id not in (None, span_id):
+        # A judge says it in a trace of its own, whose calls are the judge's.
+        kept["trace_id"], trace_id = trace_id, None
     found = {
         "feedback_id": f"evaluation-{digest.hexdigest()}",
         "inference_id": inference_id,
@@ -60,9 +66,9 @@ def feedback(
             worst=real(attributes.get(_WORST)),
             best=real(attributes.get(_BEST)),
         ),
-        "comment": text(attributes.pop(_EXPLANATION, None)),
-        "user_id": text(take(attributes, USER)),
-        "attributes": facts(attributes) or None,
+        "comment": comment,
+        "user_id": user,
+        "attributes": kept or None,
     }
     return {name: each for name, each in found.items() if each is not None}
 

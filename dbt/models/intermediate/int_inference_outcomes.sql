@@ -35,7 +35,34 @@ feedback as (
 traces_with_feedback as (
 
     select distinct trace_id from feedback
-    where inference_id is null
+    where trace_id is not null
+
+),
+
+-- Calls of the day and of those beside it: where the trace of feedback lies, its call does, too, if anybody logged it.
+nearby as (
+
+    select
+        inference_id,
+        other_ids,
+        provider_response_id,
+        cache_hit
+    from {{ ref('stg_inferences').render() }}
+    where
+        {{ from_batch('day', days=-1) }}
+        and {{ before_batch_end('day', days=1) }}
+
+),
+
+-- Every name by which one of them is known.
+known_names as (
+
+    select inference_id as name from nearby
+    union
+    select {{ each_of('other_ids') }} as name from nearby
+    union
+    select provider_response_id as name from nearby
+    where provider_response_id is not null and not cache_hit
 
 ),
 
@@ -107,7 +134,7 @@ names as (
 
 ),
 
--- Feedback on a trace belongs to its last answering call.
+-- Feedback on a trace belongs to its last answering call, as does feedback on a call of it that nobody logged.
 attributed_feedback as (
 
     select
@@ -118,9 +145,10 @@ attributed_feedback as (
         on
             feedback.inference_id = names.name
             and names.place = 1
+    left join known_names on feedback.inference_id = known_names.name
     left join trace_answers
         on
-            feedback.inference_id is null
+            known_names.name is null
             and feedback.trace_id = trace_answers.trace_id
             and trace_answers.place_from_end = 1
 
