@@ -6,9 +6,11 @@ import datetime as dt
 import json
 import random
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
+from bench.consensus import simulate
 from canonry import lake
 from canonry.catalog import Consensus
 from canonry.consensus import adjudication_queue, annotator_recall, consensus
@@ -129,3 +131,20 @@ def test_what_everybody_says_of_everything_is_not_certain():
     found = consensus(labels([("a", "1", "yes"), ("b", "1", "yes")]), FIELD)
     assert all(label.value == "yes" and label.confidence < 1 for label in found)
     assert consensus(labels([]), FIELD) == [] and annotator_recall(labels([]), FIELD) == []
+
+
+@pytest.mark.parametrize(("overlap", "over_best"), [(2, False), (3, False), (5, True)])
+def test_on_known_truth_the_consensus_beats_the_majority_and_where_all_answer_the_best_of_them(overlap, over_best):
+    """Simulated annotators, one of them always negative; `bench/consensus.py` prints a hundred seeds of it."""
+    found = [simulate(seed, 200, overlap) for seed in range(12)]
+
+    def low(differences: list[float]) -> float:
+        """Lower end of the 95 % interval of a mean of twelve."""
+        return float(np.mean(differences) - 2.2 * np.std(differences, ddof=1) / 12**0.5)
+
+    assert low([each.ours - each.majority for each in found]) > 0
+    assert low([each.adjudicated - each.ours for each in found]) > 0
+    if over_best:
+        assert low([each.ours_seen - each.best for each in found]) > 0
+    # Of two answers that differ, nobody can know which is right before much is known of who gave them.
+    assert np.mean([each.open for each in found]) < (0.3 if overlap == 2 else 0.01)

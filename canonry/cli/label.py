@@ -35,11 +35,11 @@ def queue(
         if spec is None:
             raise LookupError(f"{scheme}: there is no assets/schemes/{scheme}.yaml")
     found = items_to_adjudicate(open_zones(), scheme, spec)
-    table = table_of("item", "draw", "field", "votes", "not by", "by", text="reason")
+    table = table_of("item", "field", "votes", "not by", "by", text="reason")
     for each in found[:limit]:
         votes = ", ".join(f"{answer} {count}" for answer, count in each.votes.items())
-        not_by, by = (" ".join(name[:8] for name in names) for names in (each.not_by, each.by or ("anybody else",)))
-        cells = (each.item_id, each.draw_id, each.field, votes, not_by, by, each.reason)
+        not_by, by = (" ".join(name[:8] for name in names) for names in (each.not_by, each.by or ("anybody",)))
+        cells = (each.item_id, each.field, votes, not_by, by, each.reason)
         table.add_row(*(escape(cell) for cell in cells))
     console.print(table)
     console.print(f"{len(found):,} items to settle" + (f", {limit:,} shown" if len(found) > limit else ""))

@@ -116,6 +116,16 @@ def test_overlapping_intervals_leave_it_open(zones: Zones) -> None:
     assert "surely higher" not in text
 
 
+def test_agreement_is_that_of_the_last_quarter_with_its_interval_or_why_not(filled: Zones) -> None:
+    shown = page(filled)
+    rows = shown.tables["Agreement of reviewers in figures"][1:]
+    assert [row[:6] for row in rows] == [
+        ["grounded 1", "grounded", "0.74", "0.61 to 0.85", "48", "3"],
+        ["grounded 1", "spans.unsupported", "refused", "4 items with two answers, fewer than 20", "48", "3"],
+    ]
+    assert all(row[7] == "a program" for row in rows)
+
+
 def test_labels_indexes_gold_and_what_is_simulated_are_shown(filled: Zones) -> None:
     shown = page(filled)
     assert shown.tables["Label progress in figures"][1] == ["grounded 1", "docs", "84", "84", "63", "7", "14"]

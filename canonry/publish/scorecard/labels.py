@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from canonry.publish.scorecard import charts, formats
+from canonry.publish.scorecard import agreement, charts, formats
 from canonry.publish.scorecard.parts import Block, Headline, Missing, Panel, Panels, Row, Section, Table
 from canonry.publish.scorecard.read import Inputs
 from canonry.publish.scorecard.rows import MOST_PANELS, grouped
@@ -30,6 +30,7 @@ def section(inputs: Inputs) -> Section:
         Panels("Labeled, of what was drawn", "Answers drawn for labeling, by product, those with most first.", panels)
     ]
     blocks.append(_progress(inputs))
+    blocks += agreement.blocks(inputs.agreement)
     if inputs.gold:
         blocks.append(_gold(inputs))
     drawn, labeled = (sum(row[name] for row in inputs.labels) for name in ("drawn", "labeled"))

@@ -25,7 +25,7 @@ from canonry.publish.tables import FILE
 from canonry.release import Move, NotReleased, Release
 from canonry.storage import Storage, Zones
 
-TABLES = ("cost_daily", "latency_hourly", "quality_daily")
+TABLES = ("agreement_daily", "cost_daily", "latency_hourly", "quality_daily")
 DAYS = 91
 """The page covers at most so many days, up to the last that has calls."""
 
@@ -58,6 +58,8 @@ class Inputs:
     """What the manifests of gold sets in production say."""
     labels: Sequence[Row]
     """Label progress: scheme, scheme_version, product, drawn, exported, labeled, skipped."""
+    agreement: Sequence[Row]
+    """Agreement of reviewers, as in agreement_daily."""
     rejected: Sequence[Row]
     """Rejected events counted by day, kind, source and reason."""
     simulated: Mapping[str, tuple[str, ...]]
@@ -79,7 +81,7 @@ def read_inputs(zones: Zones, *, labels: Sequence[Row], candidates: Sequence[Row
     """Read what is published; what is not yet is empty. Raises ReleaseError."""
     moves = {name: release.last_move(zones.published, "tables", name) for name in TABLES}
     found = {name: _table(zones.published, name) for name in TABLES if moves[name]}
-    days = [table["day"].combine_chunks() for name, table in found.items() if name != "quality_daily"]
+    days = [found[name]["day"].combine_chunks() for name in ("cost_daily", "latency_hourly") if name in found]
     last = max((pc.max(each).as_py() for each in days if len(each)), default=None)
     first = last - dt.timedelta(days=DAYS - 1) if last else None
     rows = {name: _rows_since(found[name], first) if name in found else [] for name in TABLES}
@@ -93,6 +95,7 @@ def read_inputs(zones: Zones, *, labels: Sequence[Row], candidates: Sequence[Row
         candidates=candidates,
         gold=_gold(zones.published),
         labels=labels,
+        agreement=rows["agreement_daily"],
         rejected=_rejected(zones.lake, first),
         simulated=_simulated(zones.lake, rows["cost_daily"]),
     )
