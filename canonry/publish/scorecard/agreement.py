@@ -28,7 +28,7 @@ def blocks(rows: Sequence[Row]) -> list[Block]:
     panels = [
         Panel(
             f"{formats.named(scheme)}, version {formats.named(version)}",
-            charts.forest([(None, [_interval(row) for row in each])], top=1.0, says=_says(each)),
+            charts.forest([(None, [_interval(row) for row in each])], top=1.0, unit="~g", says=_says(each)),
         )
         for (scheme, version), each in list(grouped(shown, lambda row: (row["scheme"], row["scheme_version"])).items())[
             :MOST_PANELS
@@ -56,7 +56,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 def _interval(row: Row) -> Interval:
     label = formats.shortened(formats.named(row["field"]), 22)
     if row["value"] is None:
-        return Interval(None, label, None, 0.0, 0.0, formats.shortened(f"refused: {row['refused']}", 34))
+        return Interval(None, label, None, 0.0, 0.0, "refused")
     # The scale begins at chance: what lies below it is in the figures.
     low, value, high = (max(row[name], 0.0) for name in ("interval_low", "value", "interval_high"))
     said = f"{row['value']:.2f} ({row['interval_low']:.2f}–{row['interval_high']:.2f})  n {row['items']}"

@@ -119,7 +119,7 @@ def intervals_over_days(model: Model, values: Intervals, days: Days, *, top: flo
     return _svg(_layered([drawn, point]), 130, says)
 
 
-def forest(groups: Sequence[tuple[str | None, Sequence[Interval]]], *, top: float, says: str) -> str:
+def forest(groups: Sequence[tuple[str | None, Sequence[Interval]]], *, top: float, unit: str = "~%", says: str) -> str:
     """Intervals under each other on one scale from 0, each with its name and figures above it."""
     import altair as alt
 
@@ -132,7 +132,7 @@ def forest(groups: Sequence[tuple[str | None, Sequence[Interval]]], *, top: floa
             rows.append((at, each))
             at += _ROW
     scale = alt.Scale(domain=[0, at], range=[0, at], nice=False)
-    y, x = _pixels("at", scale), _share_axis(top)
+    y, x = _pixels("at", scale), _share_axis(top, unit)
     layers: list[Any] = [
         _of(headings)
         .mark_text(aria=False, color=INK, align="left", x=_INDENT, fontWeight=600, fontSize=13)
@@ -152,7 +152,7 @@ def forest(groups: Sequence[tuple[str | None, Sequence[Interval]]], *, top: floa
             continue
         drawn = [{"at": offset + 29, "value": each.value, "low": each.low, "high": each.high}]
         rule = _of(drawn).mark_rule(aria=False, color=color(place), strokeWidth=3, strokeCap="round", opacity=0.75)
-        layers.append(rule.encode(x=_share_axis(top, "low"), x2="high:Q", y=y))
+        layers.append(rule.encode(x=_share_axis(top, unit, "low"), x2="high:Q", y=y))
         layers.append(_points(_of(drawn), each.model, 90).encode(x=x, y=y))
     return _svg(_layered(layers), at, says, left=_EDGE)
 
@@ -233,10 +233,10 @@ def _value_axis(top: float, unit: str, field: str = "value") -> alt.Y:
     return alt.Y(f"{field}:Q", scale=alt.Scale(domain=[0, top], nice=False), axis=axis)
 
 
-def _share_axis(top: float, field: str = "value") -> alt.X:
+def _share_axis(top: float, unit: str, field: str = "value") -> alt.X:
     import altair as alt
 
-    axis = alt.Axis(values=[0, top / 2, top], format="~%", title=None, domain=False, ticks=False, labelOverlap=False)
+    axis = alt.Axis(values=[0, top / 2, top], format=unit, title=None, domain=False, ticks=False, labelOverlap=False)
     return alt.X(f"{field}:Q", scale=alt.Scale(domain=[0, top], nice=False), axis=axis)
 
 
