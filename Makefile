@@ -25,7 +25,7 @@ test: $(VENV)/.installed ## Run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/system
 
 test-system: $(VENV)/.installed ## Run the tests on real servers and a browser (Debian's chromium and postgresql): 20 minutes
-	$(BIN)/python -m pytest tests/system
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/system
 
 check: $(VENV)/.installed ## Lint, format, types, SQL, walls, catalog: in seconds
 	$(BIN)/ruff check .

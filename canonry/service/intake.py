@@ -29,6 +29,8 @@ from canonry.storage import LocalStorage, Storage, StorageError
 
 _PAUSE_SECONDS = 1.0
 _COMMIT_BYTES = 32 << 20
+_GATHER_SECONDS = 0.001
+"""Where the last commit held several requests, the next waits so long for more: fewer commits leave the loop alone."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _INLINE_EVENTS = 100
 """A larger batch is prepared in a thread, so that it holds up nobody's answer."""
@@ -174,16 +176,21 @@ class Intake:
 
     def _write_all(self) -> None:
         assert self._loop
+        busy = False
         while True:
             with self._wake:
                 while not self._waiting and not self._closing:
                     self._wake.wait()
                 if not self._waiting:
                     return
+            if busy and not self._closing:
+                time.sleep(_GATHER_SECONDS)
+            with self._wake:
                 jobs, size = [], 0
                 while self._waiting and size < _COMMIT_BYTES:
                     jobs.append(self._waiting.popleft())
                     size += jobs[-1].size
+            busy = len(jobs) > 1
             self._commit(jobs)
             try:
                 self._loop.call_soon_threadsafe(_let_go, jobs)
