@@ -107,6 +107,32 @@ def test_calls_that_arrive_after_the_draw_change_no_estimate(zones, catalog, liv
     assert estimate_day(zones, catalog, EVAL, DAY) == before
 
 
+def test_ties_are_decided_by_what_was_known_of_reviewers_that_day_and_never_by_what_came_later(
+    zones, catalog, live_day
+):
+    # The second of three reviewers errs every other time, the others never.
+    def told_apart(day):
+        calls = _calls(day, 6)
+        truths = [number % 3 == 0 for number in range(6)]
+        said = [[truth, truth ^ bool(number % 2), truth] for number, truth in enumerate(truths)]
+        words = [[["grounded", "hallucinated"][positive] for positive in votes] for votes in said]
+        live_day(day, calls, {call["inference_id"]: votes for call, votes in zip(calls, words, strict=True)})
+
+    tied = _calls(DAY, 6)
+    live_day(DAY, tied, {call["inference_id"]: ["grounded", "hallucinated"] for call in tied})
+    alone = estimate_day(zones, catalog, EVAL, DAY)
+    assert _row(zones, catalog)["labels"] == 0
+    # Days after it, and days longer ago than the scheme's history.
+    for number in range(1, 11):
+        told_apart(DAY + dt.timedelta(days=number))
+        told_apart(DAY - dt.timedelta(days=28 + number))
+    assert estimate_day(zones, catalog, EVAL, DAY) == alone
+    for number in range(10):
+        told_apart(DAY - dt.timedelta(days=10 + number))
+    row = _row(zones, catalog)
+    assert (row["drawn"], row["labels"], row["positives"]) == (6, 6, 0)
+
+
 def test_imported_labels_without_a_draw_are_refused_an_interval(zones, catalog):
     row = dict.fromkeys(lake.SCHEMAS["annotations"].names)
     row |= {"annotation_id": "ragtruth-1", "scheme": "groundedness", "result": '{"groundedness": "hallucinated"}'}
