@@ -12,7 +12,8 @@ from canonry import lake
 from canonry.catalog import Catalog, SchemeSpec
 from canonry.collect import news
 from canonry.label.draws import draw_day, never_in_frame
-from canonry.label.gold import gold_set
+from canonry.label.gold import CANDIDATE, gold_set, judge
+from canonry.label.gold.read import read_datasheet
 from canonry.label.inbox import import_annotations
 from canonry.label.measure import QUARTER, check_floor, write_agreement
 from canonry.label.partition import write_labels
@@ -24,7 +25,8 @@ from canonry.label.studio import NOT_CONFIGURED, LabelStudioError, connect
 from canonry.label.tasks import export_tasks
 from canonry.labels import list_draws
 from canonry.publish import release_and_promote
-from dagster_project.evidence import governed, matrix, owners, preview
+from canonry.release import PRODUCTION
+from dagster_project.evidence import counts, governed, matrix, owners, preview
 from dagster_project.resources import DAILY, RANGE, Platform, days_of
 
 GROUP = "label"
@@ -138,21 +140,45 @@ def build(name: str, spec: SchemeSpec) -> dg.Definitions:
         if made.empty:
             context.log.info("Nothing is labeled yet; nothing is released")
             return dg.MaterializeResult(metadata=totals)
-        outcome = release_and_promote(
-            platform.zones,
-            "gold",
-            name,
-            made.files,
-            metadata=made.metadata,
-            lineage=made.lineage,
-            reason="labels",
-            now=platform.published_at(),
-        )
-        return dg.MaterializeResult(
-            metadata={**totals, "version": outcome.release.version, "items": made.metadata["items"]}
-        )
+        verdict = judge(made.datasheet, scheme.agreement)
+        # A set that does not pass is kept, and its channel says which it is.
+        for channel in (CANDIDATE, PRODUCTION) if verdict.passed else (CANDIDATE,):
+            outcome = release_and_promote(
+                platform.zones,
+                "gold",
+                name,
+                made.files,
+                metadata=made.metadata,
+                lineage=made.lineage,
+                reason=verdict.message,
+                now=platform.published_at(),
+                channel=channel,
+            )
+        if not verdict.passed:
+            context.log.warning("%s %s is not promoted: %s", name, outcome.release.version, verdict.message)
+        found: dict[str, Any] = {
+            "version": outcome.release.version,
+            "promoted": verdict.passed,
+            "agreement": verdict.message,
+        }
+        shown = {"items": made.metadata["items"], "splits": counts(made.metadata["splits"])}
+        return dg.MaterializeResult(metadata={**totals, **found, **shown})
 
-    return dg.Definitions(assets=[draws, tasks, sent, annotations, gold])
+    @dg.asset_check(
+        asset=gold,
+        name="agreement_reaches_its_floor",
+        description="Agreement surely reaches the scheme's floor in every choice; where not, the set is not promoted.",
+        metadata=governed("schemes", name),
+    )
+    def promoted(platform: Platform) -> dg.AssetCheckResult:
+        sheet = read_datasheet(platform.zones.published, name, CANDIDATE)
+        if sheet is None:
+            return dg.AssetCheckResult(passed=True, description="Nothing is labeled yet.")
+        verdict = judge(sheet, platform.catalog.schemes[name].agreement)
+        said = verdict.message if verdict.passed else f"Not promoted: {verdict.message}"
+        return dg.AssetCheckResult(passed=verdict.passed, severity=dg.AssetCheckSeverity.WARN, description=said)
+
+    return dg.Definitions(assets=[draws, tasks, sent, annotations, gold], asset_checks=[promoted])
 
 
 def build_labels(catalog: Catalog) -> dg.Definitions:

@@ -230,6 +230,34 @@ class Sampling(_Strict):
     seed: int = Field(0, description="Another seed gives another draw; a draw once made stays.")
 
 
+class Splits(_Strict):
+    """Shares of the groups of a gold set that are to train, calibrate and test with."""
+
+    train: float = Field(0.6, description="To learn from.", ge=0, le=1)
+    calibration: float = Field(0.2, description="To choose thresholds with.", ge=0, le=1)
+    test: float = Field(0.2, description="To judge with, and for nothing else.", ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if abs(self.train + self.calibration + self.test - 1) > 1e-9:
+            raise ValueError(
+                f"train, calibration and test come to {self.train + self.calibration + self.test:g}, not 1"
+            )
+        return self
+
+
+class Gold(_Strict):
+    """How a gold set is split. A group that was seen stays in its split, also where this is changed later."""
+
+    group: tuple[Literal["session", "question", "document"], ...] = Field(
+        ("session", "question"),
+        description="What two items must not share across splits: the session, the question's words, the document of "
+        "the first passage.",
+        min_length=1,
+    )
+    split: Splits = Field(Splits(), description="Shares for groups not seen before.")
+
+
 class SchemeSpec(Spec):
     """A labeling scheme: what reviewers see, what they answer, and how items are chosen."""
 
@@ -241,6 +269,7 @@ class SchemeSpec(Spec):
     spans: tuple[str, ...] = Field((), description="Labels for marked passages of the answer.")
     consensus: Consensus = Field(Consensus(), description="How several people's answers become one.")
     agreement: Agreement = Field(Agreement(), description="How far annotators must agree.")
+    gold: Gold = Field(Gold(), description="How the gold set is split.")
     sampling: Sampling = Field(description="How items are chosen.")
 
 

@@ -21,8 +21,8 @@ from canonry.storage import Zones
 REVIEWERS = (101, 102, 103)
 """Ids of users in Label Studio."""
 
-_SECOND_OPINION = 0.15
-_ERRS = 0.04
+_SECOND_OPINION = 0.4
+_ERRS = 0.02
 _SKIPS = 0.02
 
 

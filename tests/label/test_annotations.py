@@ -258,8 +258,10 @@ def test_a_gold_set_holds_what_is_agreed_with_its_text(zones, scheme, tasks, ann
         "scheme_version": 1,
         "items": 1,
         "values": {"groundedness=grounded": 1},
+        "splits": gold.metadata["splits"],
         "unresolved": 1,
         "without_text": 0,
+        "between_splits": 0,
         "simulated": 1,
     }
     assert gold.files == gold_set(zones.lake, zones.journal, "groundedness", scheme, [DAY]).files
