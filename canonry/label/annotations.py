@@ -6,7 +6,7 @@ import datetime as dt
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from canonry.catalog import SchemeSpec
@@ -34,6 +34,8 @@ class Annotation:
     duration_s: float | None
     cancelled: bool
     simulated: bool
+    adjudication: bool = False
+    """Made of a task that asks somebody to settle what others are in doubt about: `data.adjudication` is true."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,9 @@ def parse_task(task: Any, name: str, scheme: SchemeSpec, hash_key: bytes = b"") 
     parsed: list[Annotation | AnnotationProblem] = []
     for position, raw in enumerate(annotations):
         try:
-            parsed.append(_annotation(raw, item_id, draw_id, name, scheme, hash_key))
+            annotation = _annotation(raw, item_id, draw_id, name, scheme, hash_key)
+            settles = task["data"].get("adjudication") is True
+            parsed.append(replace(annotation, adjudication=True) if settles else annotation)
         except _Wrong as wrong:
             field = f"annotations.{position}.{wrong.field}" if wrong.field else f"annotations.{position}"
             parsed.append(

@@ -102,7 +102,10 @@ def _drawn(
 
 
 def _version(annotation: Annotation) -> dict[str, Any]:
-    return orjson.loads(orjson.dumps(asdict(annotation)))
+    version = asdict(annotation)
+    if not annotation.adjudication:  # as versions were written before anything was adjudicated
+        del version["adjudication"]
+    return orjson.loads(orjson.dumps(version))
 
 
 def _digest(version: dict[str, Any]) -> str:

@@ -99,7 +99,7 @@ def _row(version: dict[str, Any], draws: _Draws) -> dict[str, Any]:
         "updated_at": _moment(version["updated_at"]),
         "deleted_at": _moment(version.get("deleted_at")),
         "result": None if result is None else orjson.dumps(result, option=orjson.OPT_SORT_KEYS).decode(),
-        "attributes": None,
+        "attributes": '{"adjudication":true}' if version.get("adjudication") else None,
     }
 
 

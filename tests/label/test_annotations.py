@@ -11,6 +11,7 @@ from label_studio_sdk.label_interface import LabelInterface
 
 from canonry import lake
 from canonry.consensus import consensus
+from canonry.label.adjudication import items_to_adjudicate
 from canonry.label.annotations import Annotation, AnnotationProblem, parse_task
 from canonry.label.config import labeling_config
 from canonry.label.draws import draw_day
@@ -229,6 +230,23 @@ def test_majority_wins_ties_stay_open_and_a_skip_counts_for_nothing(zones, schem
     assert by_item[tasks[1]["data"]["item_id"]].votes == {"grounded": 1, "hallucinated": 1}
     assert tasks[2]["data"]["item_id"] not in by_item
     assert label_progress(zones, "groundedness") == [LabelProgress("groundedness", 1, "site", 3, 3, 2, 1)]
+
+
+def test_an_answer_to_a_task_that_asks_to_settle_doubt_overrules(zones, scheme, tasks, annotate, put_export):
+    item = tasks[0]
+    asked = {**item, "id": 99, "data": {**item["data"], "adjudication": True}}
+    votes = [annotate(1, "grounded", 1), annotate(2, "hallucinated", 2)]
+    put_export([{**item, "annotations": votes}])
+    import_annotations(zones, "groundedness", scheme)
+    write_labels(zones, DAY)
+    (open_one,) = items_to_adjudicate(zones, "groundedness", scheme)
+    assert (open_one.item_id, open_one.reason) == (item["data"]["item_id"], "tied") and len(open_one.not_by) == 2
+    put_export([{**asked, "annotations": [annotate(3, "hallucinated", 3)]}], "settled.json")
+    assert import_annotations(zones, "groundedness", scheme).new == 1
+    write_labels(zones, DAY)
+    (label,) = consensus(_labels(zones), "groundedness")
+    assert (label.value, label.method, label.confidence) == ("hallucinated", "adjudicated", 1.0)
+    assert items_to_adjudicate(zones, "groundedness", scheme) == []
 
 
 def test_a_reviewer_who_answers_twice_has_one_vote(zones, scheme, tasks, annotate, put_export):
