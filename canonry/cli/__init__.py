@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from canonry.cli import backup, index, keys, label, platform, releases, scorecard, serve
+from canonry.cli import backup, gold, index, keys, label, platform, releases, scorecard, serve
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,6 +19,7 @@ app.command()(scorecard.scorecard)
 app.command()(serve.serve)
 app.command()(platform.status)
 app.command()(platform.ui)
+app.add_typer(gold.app, name="gold")
 app.add_typer(index.app, name="index")
 app.add_typer(keys.app, name="keys")
 app.add_typer(label.app, name="label")

@@ -8,10 +8,13 @@ import json
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from canonry.catalog.specs import Agreement
 from canonry.label.draws import draw_day
 from canonry.label.gold import gold_set, judge
+from canonry.label.gold.diff import difference
+from canonry.label.gold.export import export_files, write_folder
 from canonry.label.gold.spans import majority
 from canonry.label.inbox import import_annotations
 from canonry.label.partition import write_labels
@@ -111,3 +114,27 @@ def test_spans_are_what_more_than_half_marked():
     assert majority([mark, wide, []], answer) == mark
     assert majority([mark, []], answer) == []
     assert majority([wide], answer) == wide
+
+
+def test_versions_are_compared_and_exported_in_formats_people_train_on(labeled, tmp_path):
+    gold = labeled(0)
+    items = pq.read_table(io.BytesIO(gold.files["items.parquet"]))
+    shorter = items.slice(1)
+    found = difference(items, shorter)
+    assert (len(found.added), len(found.removed), found.changed, found.moved) == (0, 1, (), ())
+    assert sum(before for before, _ in found.splits.values()) == 60
+    chat = export_files(items, gold.datasheet, "v", "chat")
+    assert chat == export_files(items, gold.datasheet, "v", "chat")
+    lines = [json.loads(line) for data in chat.values() for line in data.splitlines()]
+    assert len(lines) == 60
+    assert [turn["role"] for turn in lines[0]["messages"]] == ["system", "user", "assistant"]
+    assert json.loads(lines[0]["messages"][2]["content"])["groundedness"] in ("grounded", "hallucinated")
+    files = export_files(items, gold.datasheet, "v", "huggingface")
+    write_folder(tmp_path / "set", files)
+    assert {str(p.relative_to(tmp_path / "set")) for p in (tmp_path / "set").rglob("*") if p.is_file()} == files.keys()
+    header = yaml.safe_load(files["README.md"].decode().split("---\n")[1])
+    listed = {each["split"]: each["path"] for each in header["configs"][0]["data_files"]}
+    rows = {split: pq.read_table(tmp_path / "set" / path).num_rows for split, path in listed.items()}
+    assert rows == {split: found["items"] for split, found in gold.datasheet["splits"].items()}
+    with pytest.raises(FileExistsError):
+        write_folder(tmp_path / "set", files)
