@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from canonry.client._event import undo
-from canonry.client._identifier import new_id
+from canonry.client._identifier import id_of
 
 if TYPE_CHECKING:
     from canonry.client._event_log import EventLog
@@ -33,10 +33,10 @@ class Call:
     """Known from the start, so that it can be handed to whoever will give feedback."""
 
     def __init__(self, log: Callable[[], EventLog], fields: dict[str, Any]) -> None:
-        given = {**fields, "inference_id": str(fields.get("inference_id") or new_id())}
+        given = {**fields, "inference_id": id_of(fields.get("inference_id"))}
         self.__dict__.update(_log=log, _given=fields, _fields=given, _began=0.0, _tokens=[])
 
-    def set(self, **fields: Any) -> None:
+    def set(self, /, **fields: Any) -> None:
         """Set fields of the inference."""
         self._fields.update(fields)
 

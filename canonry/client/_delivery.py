@@ -6,31 +6,29 @@ short. A caller takes a lock for a moment, appends to a queue, and does no I/O.
 
 from __future__ import annotations
 
-import contextlib
-import gzip
 import logging
-import random
 import sys
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from canonry.client._segment import Batch, batch_of, batches_of
-from canonry.client._send import THREAD_NAME, Away, Destination, Refused, Taken
+from canonry.client._logger import Once, note
+from canonry.client._queue import Queue
+from canonry.client._segment import batch_of, batches_of
+from canonry.client._send import THREAD_NAME, Destination
+from canonry.client._sender import Sender
 from canonry.client._spool import Spool
 
-QUEUE_BYTES = 16 << 20
-"""Bytes of events that may wait in memory before the oldest are dropped: a disk that hangs lets it come to that."""
-
-ADOPT_SECONDS = 30.0
-FIRST_RETRY_SECONDS = 0.5
-LONGEST_RETRY_SECONDS = 60.0
 EXIT_SECONDS = 2.0
-JOIN_SECONDS = 1.0
+"""How long the end of a process waits for events to be sent, whatever number of logs it has."""
 
-logger = logging.getLogger("canonry.client")
+JOIN_SECONDS = 1.0
+"""How long after that it waits for the threads: what is not on disk then is lost."""
+
+FORK_SECONDS = 1.0
+"""How long a fork waits at most for what is queued to reach the spool."""
 
 
 @dataclass(frozen=True)
@@ -55,245 +53,237 @@ class Delivery:
     def __init__(
         self, destination: Destination, open_spool: Callable[[], Spool], batch: int, interval_s: float
     ) -> None:
-        self._destination = destination
         self._open_spool = open_spool
-        self._batch = batch
-        self._interval_s = interval_s
-        # Reentrant, since a finaliser that the garbage collector runs in here may log an event.
         self._lock = threading.RLock()
-        self._arrived = threading.Condition(self._lock)
         self._moved = threading.Condition(self._lock)
-        self._queue: deque[tuple[str, bytes]] = deque()
-        self._queued_bytes = 0
-        self._in_hand = 0
-        self._logged = 0
-        self._overflowed = 0
-        self._sent = 0
-        self._rejected = 0
+        self._once = Once()
+        self._queue = Queue(self._lock, batch, interval_s)
+        self._sender = Sender(destination, self._moved, self._once)
         self._spool: Spool | None = None
-        self._threads: list[threading.Thread] = []
-        self._hurry = False
-        self._try_now = False
-        self._away = False
+        self._threads: dict[str, threading.Thread] = {}
+        self._starting = False
         self._closing = False
-        self._stop_at = 0.0
-        self._written = False
-        self._warned: set[str] = set()
+        self._ended = False
+        self._leaving = False
+        self._late = 0
 
     def put(self, kind: str, line: bytes) -> None:
-        """Queue an event. Does no I/O."""
+        """Queue an event. Does no I/O, but for events of a process that is ending."""
         with self._lock:
-            self._logged += 1
-            if self._closing or not (self._threads or self._start()):
-                self._overflowed += 1
+            if _left and (self._leaving or not self._closing):
+                self._put_late(kind, line)
                 return
-            self._queue.append((kind, line))
-            self._queued_bytes += len(line)
-            while self._queued_bytes > QUEUE_BYTES and len(self._queue) > 1:
-                self._queued_bytes -= len(self._queue.popleft()[1])
-                self._overflowed += 1
-            if len(self._queue) in (1, self._batch):
-                self._arrived.notify()
+            self._queue.put(kind, line)
+            if len(self._threads) < 2 and not self._closing:
+                self._start()
 
     def flush(self, timeout: float, *, leaving: bool = False) -> bool:
         """Wait until nothing logged before waits any more; `leaving` does not wait for a destination that is away."""
         deadline = time.monotonic() + timeout
         with self._lock:
-            target = self._logged
-            self._hurry, self._try_now = bool(self._queue), True
-            self._arrived.notify_all()
-            self._moved.notify_all()
+            target = self._queue.logged
+            self.hurry()
             while self._finished() < target:
                 left = deadline - time.monotonic()
-                safe = not self._queue and not self._in_hand and self._spool is not None
-                if left <= 0 or (leaving and self._away and safe):
+                if left <= 0 or self._ended or len(self._threads) < 2 or (leaving and self._sender.away and self._safe):
                     return False
-                self._moved.wait(left)
+                self._moved.wait(min(left, threading.TIMEOUT_MAX))
         return True
+
+    def hurry(self) -> None:
+        """Spool and send at once what there is; a destination that is away is tried once."""
+        with self._lock:
+            if self._queue.waiting and len(self._threads) < 2 and not self._closing:
+                self._start()
+            self._sender.try_now = True
+            self._queue.hurry()
+            self._moved.notify_all()
+
+    def wait_for_spool(self, deadline: float) -> None:
+        """Wait until what was logged before is on disk, where it can be; `deadline` is one of the monotonic clock."""
+        with self._lock:
+            target = self._queue.logged
+            self._queue.hurry()
+            while self._queue.logged - self._queue.waiting < target and "spool" in self._threads:
+                left = deadline - time.monotonic()
+                if left <= 0 or (self._spool is not None and self._spool.folder is None):
+                    return
+                self._moved.wait(left)
 
     def stats(self) -> Stats:
         """Counts of this moment."""
         spool = self._spool
-        dropped = self._overflowed + (spool.dropped if spool else 0)
-        queued = len(self._queue) + self._in_hand
-        return Stats(queued, spool.events if spool else 0, self._sent, self._rejected, dropped)
+        dropped = self._queue.dropped + (spool.dropped if spool else 0)
+        spooled = self._late + (spool.events if spool else 0)
+        return Stats(self._queue.waiting, spooled, self._sender.sent, self._sender.rejected, dropped)
 
     def close(self, timeout: float) -> bool:
         """Flush, then stop; what is not sent stays on disk for the next process."""
-        if self._closing:
-            return self._finished() >= self._logged
-        done = self.flush(timeout, leaving=True)
+        return close_all([self], timeout)
+
+    def leaving(self) -> None:
+        """The process ends: events that come after `stop` are kept for the next one."""
         with self._lock:
-            self._closing, self._stop_at = True, time.monotonic() + JOIN_SECONDS
-            self._arrived.notify_all()
+            self._leaving = not self._closing
+
+    def stop(self) -> None:
+        """Take no more events. The threads end when they have sent what there is; does not wait for them."""
+        with self._lock:
+            self._closing = True
+            self._queue.close()
             self._moved.notify_all()
-        for thread in self._threads:
+
+    def stop_by(self, deadline: float) -> None:
+        """Take no more events, and stop sending by then, or as soon as the destination is away."""
+        with self._lock:
+            self._sender.stop_at = min(self._sender.stop_at, deadline)
+            self.stop()
+
+    def join(self, deadline: float) -> None:
+        """Wait for the threads, and do what is left where none could be started."""
+        for thread in list(self._threads.values()):
             if thread is not threading.current_thread():
-                thread.join(JOIN_SECONDS)
+                thread.join(max(0.0, deadline - time.monotonic()))
+        if self._queue.waiting and "spool" not in self._threads:
+            self._write_all()
+        if self._spool is not None and "send" not in self._threads:
+            self._end(self._spool.close)
         if lost := self._spool.volatile_events if self._spool else 0:
-            logger.warning("%d events were in memory alone when the process ended, and are lost", lost)
-        return done
+            note(logging.WARNING, "%d events were in memory alone when the process ended, and are lost", lost)
 
     def let_go(self) -> None:
         """After a fork, in the child: leave everything to the parent."""
         if self._spool is not None:
             self._spool.let_go()
 
-    def _finished(self) -> int:
-        return self._overflowed + (self._spool.finished if self._spool else 0)
-
-    def _start(self) -> bool:
-        """Start the threads; False where the interpreter is past starting any."""
-        threads = [
-            threading.Thread(target=work, name=f"{THREAD_NAME}-{name}", daemon=True)
-            for name, work in (("spool", self._write_all), ("send", self._send_all))
-        ]
-        try:
-            for thread in threads:
-                thread.start()
-                self._threads.append(thread)
-        except RuntimeError:
-            return False
-        # The children that multiprocessing forks end without the handlers of `atexit`.
-        if util := sys.modules.get("multiprocessing.util"):
-            util.Finalize(None, self.close, args=(EXIT_SECONDS,), exitpriority=10)
-        return True
-
-    def _write_all(self) -> None:
-        with self._lock:
-            self._spool = self._open_spool()
-            self._moved.notify_all()
-        while lines := self._take():
-            try:
-                for batch in batches_of(lines, self._batch):
-                    self._spool.append(batch, durable=self._away)
-            except Exception as error:
-                self._overflowed += len(lines)
-                self._warn("spool", "events could not be spooled and are dropped: %s", type(error).__name__)
-            if self._spool.problem:
-                self._warn("disk", "events are kept in memory, their folder cannot be written: %s", self._spool.problem)
-            if self._spool.dropped or self._overflowed:
-                self._warn("full", "events were dropped, the oldest first: too many wait; stats() counts them")
-            with self._lock:
-                self._in_hand = 0
-                self._moved.notify_all()
-        with self._lock:
-            self._written = True
-            self._moved.notify_all()
-
-    def _take(self) -> list[tuple[str, bytes]]:
-        """What is queued, once it is a batch, or old enough, or in a hurry; empty when there will be no more."""
-        with self._lock:
-            while not self._queue and not self._closing:
-                self._arrived.wait()
-            deadline = time.monotonic() + self._interval_s
-            while len(self._queue) < self._batch and not self._hurry and not self._closing:
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    break
-                self._arrived.wait(left)
-            lines = list(self._queue)
-            self._queue.clear()
-            self._queued_bytes, self._in_hand, self._hurry = 0, len(lines), False
-            return lines
-
-    def _send_all(self) -> None:
-        _suppress_tracing()
-        with self._lock:
-            while self._spool is None:
-                self._moved.wait(self._interval_s)
-        spool = self._spool
-        spool.adopt()
-        failures = 0
-        while not self._must_stop():
-            first = spool.first()
-            if first is None:
-                if not self._wait_for_work(spool):
-                    break
-                continue
-            try:
-                taken = self._deliver(first.batch)
-            except Exception as error:
-                failures += 1
-                self._note_away(error)
-                self._wait_to_retry(failures, error.retry_after if isinstance(error, Away) else None)
-                continue
-            if failures:
-                failures = 0
-                logger.info("events are being sent again")
-            with self._lock:
-                self._away = False
-                self._warned.discard("away")
-                self._sent += taken.accepted
-                self._rejected += taken.rejected
-            # Not under the lock, which whoever logs takes: a spool that is writing to a slow disk holds its own.
-            spool.done(first)
-            with self._lock:
-                self._moved.notify_all()
-            if taken.rejected:
-                self._warn("rejected", "events were rejected: %s; stats() counts them", taken.reason)
+    def _put_late(self, kind: str, line: bytes) -> None:
+        # Threads end with the interpreter. What is logged while it ends goes to the disk at once, for the next process.
+        spool = self._open_spool()
+        spool.append(batch_of(kind, [line]))
+        self._queue.logged += 1
+        if spool.volatile_events or spool.dropped:
+            self._queue.dropped += 1
+        else:
+            self._late += 1
         spool.close()
 
-    def _must_stop(self) -> bool:
-        return self._closing and self._written and (self._away or time.monotonic() > self._stop_at)
+    @property
+    def _safe(self) -> bool:
+        return not self._queue.waiting and self._spool is not None
 
-    def _deliver(self, batch: Batch) -> Taken:
-        """Send a batch, in halves where it is too large. Raises Away."""
+    def _finished(self) -> int:
+        return self._queue.dropped + (self._spool.finished if self._spool else 0)
+
+    def _start(self) -> None:
+        """Start the threads that do not run yet. Where none can be had now, the next event tries again."""
+        if self._starting:  # by a finaliser, in the midst of this
+            return
+        self._starting = True
+        _ACTIVE.add(self)
         try:
-            return self._destination.send(batch)
-        except Refused as error:
-            if error.too_large and batch.events > 1:
-                lines = gzip.decompress(batch.body).split(b"\n")
-                middle = len(lines) // 2
-                halves = [self._deliver(batch_of(batch.kind, half)) for half in (lines[:middle], lines[middle:])]
-                reason = next((half.reason for half in halves if half.rejected), "")
-                return Taken(sum(half.accepted for half in halves), sum(half.rejected for half in halves), reason)
-            if self._spool is not None:
-                self._spool.keep_aside(batch)
-            return Taken(0, batch.events, str(error))
+            for name, work in (("spool", self._write_all), ("send", self._send_all)):
+                if name not in self._threads:
+                    thread = threading.Thread(target=work, name=f"{THREAD_NAME}-{name}", daemon=True)
+                    thread.start()
+                    self._threads[name] = thread
+        except RuntimeError as error:
+            self._once.warn("threads", "events are kept in memory until a thread can be started: %s", error)
+        finally:
+            self._starting = False
+        _end_with_multiprocessing()
 
-    def _wait_for_work(self, spool: Spool) -> bool:
-        """Wait for a batch, looking after the dead now and then; False when no more will come."""
+    def _write_all(self) -> None:
+        spool = self._open_spool()
         with self._lock:
-            self._try_now = False
+            self._spool = spool
             self._moved.notify_all()
-            if spool.events:
-                return True
-            if self._written:
-                return False
-            woken = self._moved.wait(ADOPT_SECONDS)
-        if not woken:
-            spool.adopt()
-        return True
-
-    def _wait_to_retry(self, failures: int, retry_after: float | None) -> None:
-        longest = min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** min(failures - 1, 20))
-        wait = longest * random.uniform(0.5, 1.0) if retry_after is None else retry_after * random.uniform(1.0, 1.1)
-        deadline = time.monotonic() + wait
+        while lines := self._queue.take():
+            dropped = 0
+            try:
+                for batch in batches_of(lines, self._queue.batch):
+                    spool.append(batch, durable=self._sender.away)
+            except Exception as error:
+                dropped = len(lines)
+                self._once.warn("spool", "events could not be spooled and are dropped: %s", type(error).__name__)
+            if spool.problem:
+                self._once.warn("disk", "events are kept in memory, their folder cannot be written: %s", spool.problem)
+            if spool.dropped or self._queue.dropped:
+                self._once.warn("full", "events were dropped, the oldest first: too many wait; stats() counts them")
+            with self._lock:
+                self._queue.taken(dropped)
+                self._moved.notify_all()
         with self._lock:
-            self._away = True
+            self._sender.no_more = True
             self._moved.notify_all()
-            while (left := deadline - time.monotonic()) > 0 and not self._must_stop():
-                # A flush tries at once, unless the service itself said when to come back.
-                if self._try_now and retry_after is None:
-                    break
-                self._moved.wait(left)
-            self._try_now = False
 
-    def _note_away(self, error: Exception) -> None:
-        said = str(error) if isinstance(error, Away) else type(error).__name__
-        self._warn("away", "events are kept and will be sent when they can be: %s", said)
+    def _send_all(self) -> None:
+        with self._lock:
+            while self._spool is None:
+                self._moved.wait()
+            spool = self._spool
+        self._end(lambda: self._sender.run(spool))
 
-    def _warn(self, about: str, message: str, *values: object) -> None:
-        if about not in self._warned:
-            self._warned.add(about)
-            with contextlib.suppress(Exception):
-                logger.warning(message, *values)
+    def _end(self, last: Callable[[], None]) -> None:
+        try:
+            last()
+        finally:
+            _ACTIVE.discard(self)
+            with self._lock:
+                self._ended = True
+                self._moved.notify_all()
 
 
-def _suppress_tracing() -> None:
-    """Where the product traces its HTTP requests with OpenTelemetry, ours are not among them."""
-    context = sys.modules.get("opentelemetry.context")
-    if context is not None:
-        with contextlib.suppress(Exception):
-            context.attach(context.set_value("suppress_instrumentation", True))
+def close_all(deliveries: Sequence[Delivery], timeout: float) -> bool:
+    """Close all of them at one time, and not one after the other; True where nothing waits any more."""
+    deadline = time.monotonic() + timeout
+    for delivery in deliveries:
+        delivery.hurry()
+    done = [delivery.flush(deadline - time.monotonic(), leaving=True) for delivery in deliveries]
+    deadline = time.monotonic() + JOIN_SECONDS
+    for delivery in deliveries:
+        delivery.stop_by(deadline)
+    for delivery in deliveries:
+        delivery.join(deadline)
+    return all(done)
+
+
+def leave() -> None:
+    """At the end of a process: send what can be sent, and leave the rest on disk."""
+    global _left
+    _left, deliveries = True, list(_ACTIVE)
+    for delivery in deliveries:
+        delivery.leaving()
+    close_all(deliveries, EXIT_SECONDS)
+
+
+def before_fork() -> None:
+    """Bring what is queued to the disk: whoever forks may end at once, and without a word."""
+    deadline = time.monotonic() + FORK_SECONDS
+    for delivery in list(_ACTIVE):
+        delivery.wait_for_spool(deadline)
+
+
+def after_fork() -> None:
+    """In the child: what was at work is the parent's."""
+    global _left
+    _left, deliveries = False, list(_ACTIVE)
+    _ACTIVE.clear()
+    for delivery in deliveries:
+        delivery.let_go()
+
+
+def _end_with_multiprocessing() -> None:
+    """The children that multiprocessing forks end without the handlers of `atexit`."""
+    global _finalizer
+    util = sys.modules.get("multiprocessing.util")
+    if util and not (_finalizer and _finalizer.still_active()):
+        _finalizer = util.Finalize(None, leave, exitpriority=10)
+
+
+_ACTIVE: set[Delivery] = set()
+"""Those that have events, or threads: from their first event until they have ended."""
+
+_left = False
+"""The end of this process has begun."""
+
+_finalizer: Any = None

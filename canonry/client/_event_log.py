@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
+import logging
 import os
 import weakref
 from collections.abc import Mapping
@@ -11,12 +13,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from canonry.client import _delivery
 from canonry.client._call import Call
-from canonry.client._delivery import EXIT_SECONDS, Delivery, Stats, logger
+from canonry.client._delivery import Delivery, Stats
 from canonry.client._event import feedback_event, in_context, inference_event, line_of, remember
-from canonry.client._identifier import new_id
+from canonry.client._identifier import id_of
+from canonry.client._logger import note
 from canonry.client._send import Destination, LandingDestination, ServiceDestination
-from canonry.client._spool import Spool, spool_folder
+from canonry.client._spool import MEMORY_BYTES, Spool, spool_folder
 
 SPOOL_BYTES = 64 << 20
 BATCH = 200
@@ -28,11 +32,14 @@ class EventLog:
 
     To the service at `url` with `api_key`, or straight into the landing zone under `home`, as `source`. Events are
     written to a spool on disk before they are sent, at most `spool_bytes` of them, the oldest dropped first; `spool` is
-    another folder for it, or False to keep it in memory. They go in batches of at most `batch`, at the latest
+    another folder for it, or False to keep as much in memory. They go in batches of at most `batch`, at the latest
     `interval_s` seconds after they were logged. `fields` are those of every inference that does not say otherwise.
     Raises ValueError where it is not said where to send.
 
-    Logging neither waits nor raises: what goes wrong is counted in `stats()`, and said once through `logging`.
+    Logging neither waits nor raises: what goes wrong is counted in `stats()`, and said once through `logging`. On the
+    way to the spool at most 16 MB wait in memory, and at most 8 MB stay there while its folder cannot be written. The
+    end of a process waits up to three seconds for all its logs; a fork up to one, for what is queued to be on disk. A
+    log that nobody has any more sends what it has, and ends.
 
     >>> import tempfile
     >>> with EventLog(home=tempfile.mkdtemp(), source="docs-assistant", fields={"team": "docs"}) as log:
@@ -63,8 +70,10 @@ class EventLog:
         self._interval_s = interval_s
         self._fields = dict(fields or {})
         self._unwritable = 0
-        self._delivery: Delivery | None = self._make_delivery()
-        _ALL.add(self)
+        self._closed = False
+        self._delivery: Delivery | None
+        self._make_delivery()
+        _ALL[id(self)] = self
 
     @classmethod
     def disabled(cls) -> EventLog:
@@ -75,13 +84,13 @@ class EventLog:
         >>> log.stats().dropped
         1
         """
-        log = cls(home=".", source="disabled")
+        log = cls(home=os.sep, source="disabled")
         log._delivery = None
         return log
 
-    def log_inference(self, **fields: Any) -> str:
+    def log_inference(self, /, **fields: Any) -> str:
         """Log a call; gives its `inference_id`. See `canonry.client.log_inference`."""
-        inference_id = str(fields.get("inference_id") or new_id())
+        inference_id = id_of(fields.get("inference_id"))
         try:
             remember(inference_id)
             self._put("inferences", inference_event(self._fields, in_context({**fields, "inference_id": inference_id})))
@@ -98,6 +107,7 @@ class EventLog:
 
     def give_feedback(
         self,
+        /,
         inference_id: str | None = None,
         *,
         trace_id: str | None = None,
@@ -109,19 +119,20 @@ class EventLog:
         **fields: Any,
     ) -> str:
         """Log what somebody thought of a call; gives its `feedback_id`. See `canonry.client.give_feedback`."""
-        feedback_id = str(fields.get("feedback_id") or new_id())
+        feedback_id = id_of(fields.get("feedback_id"))
         said: dict[str, Any] = {"inference_id": inference_id, "trace_id": trace_id, "signal": signal, "value": value}
         said |= {"comment": comment, "correction": correction, "origin": origin}
         try:
             if inference_id is None and trace_id is None:
-                logger.warning("feedback %s names neither inference_id nor trace_id: it is about no call", feedback_id)
+                message = "feedback %s names neither inference_id nor trace_id: it is about no call"
+                note(logging.WARNING, message, feedback_id)
             own = {name: self._fields[name] for name in ("team",) if name in self._fields}
             self._put("feedback", feedback_event({**own, **fields, **said, "feedback_id": feedback_id}))
         except Exception as error:
             self._count_unwritable(error)
         return feedback_id
 
-    def inference(self, **fields: Any) -> Call:
+    def inference(self, /, **fields: Any) -> Call:
         """Times a call and logs it. See `canonry.client.inference`."""
         return Call(lambda: self, fields)
 
@@ -147,6 +158,7 @@ class EventLog:
 
     def close(self, timeout: float = 5.0) -> bool:
         """Flush, then stop. What is not sent stays in the spool for the next process. Later events are dropped."""
+        self._closed = True
         return self._delivery.close(timeout) if self._delivery else True
 
     async def aclose(self, timeout: float = 5.0) -> bool:
@@ -180,30 +192,38 @@ class EventLog:
     def _count_unwritable(self, error: Exception) -> None:
         self._unwritable += 1
         if self._unwritable == 1:
-            with contextlib.suppress(Exception):
-                logger.warning("an event could not be written as JSON and is dropped: %s", type(error).__name__)
+            message = "an event could not be written as JSON and is dropped: %s"
+            note(logging.WARNING, message, type(error).__name__)
 
-    def _make_delivery(self) -> Delivery:
-        return Delivery(self._destination, self._open_spool, self._batch, self._interval_s)
-
-    def _open_spool(self) -> Spool:
-        folder = None
-        if self._spool is not False:
-            try:
-                folder = spool_folder(self._destination.identity, None if self._spool is True else self._spool)
-            except Exception as error:
-                logger.warning("events are kept in memory until they are sent: %s", error)
-        return Spool(folder, self._spool_bytes)
+    def _make_delivery(self) -> None:
+        # It knows nothing of this log, so that it does not keep alive what nobody has any more.
+        open_spool = functools.partial(_open_spool, self._destination.identity, self._spool, self._spool_bytes)
+        self._delivery = Delivery(self._destination, open_spool, self._batch, self._interval_s)
+        self._gone = weakref.finalize(self, self._delivery.stop)
+        self._gone.atexit = False  # type: ignore[misc]
 
     def _after_fork(self) -> None:
-        if self._delivery is not None:
-            self._delivery.let_go()
-            self._destination.renew()
-            self._delivery = self._make_delivery()
+        self._gone.detach()
+        self._destination.renew()
         self._unwritable = 0
+        if self._delivery is not None:
+            self._make_delivery()
+            if self._closed:
+                self._delivery.stop()
 
 
-_ALL: weakref.WeakSet[EventLog] = weakref.WeakSet()
+_ALL: weakref.WeakValueDictionary[int, EventLog] = weakref.WeakValueDictionary()
+
+
+def _open_spool(identity: str, spool: str | Path | bool, limit: int) -> Spool:
+    if spool is False:
+        return Spool(None, limit, limit)
+    folder = None
+    try:
+        folder = spool_folder(identity, None if spool is True else spool)
+    except Exception as error:
+        note(logging.WARNING, "events are kept in memory until they are sent: %s", error)
+    return Spool(folder, limit, MEMORY_BYTES)
 
 
 def _destination(url: str | None, api_key: str | None, home: str | Path | None, source: str | None) -> Destination:
@@ -218,16 +238,23 @@ def _destination(url: str | None, api_key: str | None, home: str | Path | None, 
     )
 
 
-def _begin_again() -> None:
-    for log in list(_ALL):
-        log._after_fork()
+def _before_fork() -> None:
+    with contextlib.suppress(Exception):
+        _delivery.before_fork()
+
+
+def _after_fork() -> None:
+    _delivery.after_fork()
+    # Not by iterating: another thread of the parent may have been adding one.
+    for reference in _ALL.valuerefs():
+        if (log := reference()) is not None:
+            log._after_fork()
 
 
 def _leave() -> None:
-    for log in list(_ALL):
-        with contextlib.suppress(Exception):
-            log.close(EXIT_SECONDS)
+    with contextlib.suppress(Exception):
+        _delivery.leave()
 
 
-os.register_at_fork(after_in_child=_begin_again)
+os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
 atexit.register(_leave)

@@ -9,13 +9,12 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from canonry.client._logger import note
 from canonry.forked import OwnLock
 
 if TYPE_CHECKING:
     from canonry.release import Release
     from canonry.storage import Storage
-
-log = logging.getLogger("canonry.client")
 
 LONGEST_SECONDS = 120.0
 """Between two looks that fail."""
@@ -133,7 +132,7 @@ class Follower:
             self._failures = 0
         else:
             self._failures += 1
-            log.warning("%s cannot be refreshed and stays as it is: %s", self._what, failure)
+            note(logging.WARNING, "%s cannot be refreshed and stays as it is: %s", self._what, failure)
         wait = self._seconds * 2 ** min(self._failures, 20)
         self._due = time.monotonic() + min(wait, max(self._seconds, LONGEST_SECONDS))
         self._busy.release()

@@ -18,3 +18,15 @@ def new_id() -> str:
     """
     value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
     return "".join([_PAIRS[value >> shift & 1023] for shift in _SHIFTS])
+
+
+def id_of(given: object) -> str:
+    """An id that was given, as text; a new one where there is none, or none that can be read. Raises nothing.
+
+    >>> id_of(17), len(id_of(None))
+    ('17', 26)
+    """
+    try:
+        return str(given or "") or new_id()
+    except Exception:
+        return new_id()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from canonry.client._call import Call
-from canonry.client._delivery import Stats, logger
+from canonry.client._delivery import Stats
 from canonry.client._event import common_fields, last_inference, undo
 from canonry.client._event_log import EventLog
+from canonry.client._logger import note
 
 _logs: dict[str, EventLog] = {}
 
@@ -143,5 +145,5 @@ def _from_environment() -> EventLog:
     try:
         return EventLog(said("CANONRY_URL"), said("CANONRY_API_KEY"), said("CANONRY_HOME"), said("CANONRY_SOURCE"))
     except Exception as error:
-        logger.warning("events are dropped: %s", error)
+        note(logging.WARNING, "events are dropped: %s", error)
         return EventLog.disabled()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import functools
 import logging
@@ -21,6 +20,7 @@ from canonry.client._event_log import EventLog
 from canonry.client._identifier import new_id
 from canonry.client._listener import Listener
 from canonry.client._log import default_log
+from canonry.client._logger import note
 
 OPERATIONS = {
     "/chat/completions": "chat",
@@ -29,8 +29,6 @@ OPERATIONS = {
     "/embeddings": "embeddings",
 }
 """Operations, named as in gen_ai.operation.name, by the end of the path that is posted to."""
-
-logger = logging.getLogger("canonry.client")
 
 
 @dataclass(frozen=True)
@@ -50,15 +48,14 @@ def _harmless(method: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return method(*args, **kwargs)
         except Exception as error:
-            _note(error, method.__qualname__)
+            _note_mistake(error, method.__qualname__)
             return None
 
     return guarded
 
 
-def _note(error: Exception, where: str) -> None:
-    with contextlib.suppress(Exception):
-        logger.debug("a call could not be logged, or not all of it: %s in %s", type(error).__name__, where)
+def _note_mistake(error: Exception, where: str) -> None:
+    note(logging.DEBUG, "a call could not be logged, or not all of it: %s in %s", type(error).__name__, where)
 
 
 class OpenAICall:
@@ -130,7 +127,7 @@ class OpenAICall:
             document = read()
             return answer_fields(document, self._content) if isinstance(document, Mapping) else {}
         except Exception as error:
-            _note(error, "an answer")
+            _note_mistake(error, "an answer")
             return {}
 
     def _listen(self, response: Any) -> None:

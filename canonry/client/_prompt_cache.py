@@ -16,10 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from canonry.cache import cache_folder
+from canonry.client._logger import note
 from canonry.release import NotReleased
 from canonry.storage import LocalStorage, Storage, Unreachable
-
-log = logging.getLogger("canonry.client")
 
 PATIENCE_SECONDS = 2.0
 """How long a caller waits for the platform where there is a prompt to give without it."""
@@ -119,7 +118,7 @@ class PromptCache:
         if key not in _WARNED:
             _WARNED.add(key)
             message = "prompt %s: the platform is away, and version %s is used, which was read last: %s"
-            log.warning(message, key[1], last.version, reason)
+            note(logging.WARNING, message, key[1], last.version, reason)
         stale = replace(last, stale=True)
         _KNOWN[key] = (time.monotonic() + fresh_for, stale)
         return stale

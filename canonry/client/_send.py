@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from canonry.client._segment import Batch
+from canonry.forked import unforked
 
 if TYPE_CHECKING:
     import httpx
@@ -68,6 +69,9 @@ class Destination(Protocol):
     def renew(self) -> None:
         """After a fork, in the child: forget connections and files that are the parent's."""
 
+    def close(self) -> None:
+        """Close connections and files; the next `send` opens them again."""
+
 
 class ServiceDestination:
     """The platform's service at `url`, with a key that says whose events these are."""
@@ -87,11 +91,10 @@ class ServiceDestination:
 
     def send(self, batch: Batch) -> Taken:
         """POST a batch. Raises Away or Refused."""
+        if self._client is None:
+            self._client = _open_client()
         import httpx
 
-        if self._client is None:
-            _hush(logging.getLogger("httpx"))
-            self._client = httpx.Client(timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS))
         try:
             answer = self._client.post(f"{self.url}/v1/{batch.kind}", content=batch.body, headers=self._headers)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
@@ -107,6 +110,12 @@ class ServiceDestination:
     def renew(self) -> None:
         """Forget the connections. They are not closed: their other end is the parent's, too."""
         self._client = None
+
+    def close(self) -> None:
+        """Close the connections."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
 
 
 class LandingDestination:
@@ -128,7 +137,8 @@ class LandingDestination:
 
         if self._writer is None:
             try:
-                self._writer = self._open()
+                with unforked():
+                    self._writer = self._open()
             except Away:
                 raise
             except ModuleNotFoundError as error:
@@ -158,6 +168,10 @@ class LandingDestination:
 
     def renew(self) -> None:
         """Forget the writer: two processes must not append to one segment."""
+        self._writer = None
+
+    def close(self) -> None:
+        """Forget the writer: it has no file open in between."""
         self._writer = None
 
 
@@ -200,10 +214,24 @@ def _retry_after(header: str | None) -> float | None:
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER) if seconds == seconds else None
 
 
+def _open_client() -> httpx.Client:
+    """A client with all that it needs imported, so that no fork comes in the midst of that."""
+    with unforked():
+        # The second is what looking up a host's name imports.
+        import encodings.idna
+
+        import httpx
+
+        assert encodings.idna
+        for name in ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy"):
+            _hush(logging.getLogger(name))
+        return httpx.Client(timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS))
+
+
 def _hush(logger: logging.Logger) -> None:
-    """Keep our own requests, made by our own threads, out of the product's log."""
+    """Keep our own requests, made by our own threads, out of the product's log, and from the filters it has there."""
     if not any(isinstance(each, _OwnThreads) for each in logger.filters):
-        logger.addFilter(_OwnThreads())
+        logger.filters.insert(0, _OwnThreads())
 
 
 class _OwnThreads(logging.Filter):

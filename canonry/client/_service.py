@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote
 
+from canonry.forked import unforked
 from canonry.storage import Entry, NotFound, StorageError, Unreachable
 
 if TYPE_CHECKING:
@@ -101,13 +102,14 @@ class ServiceStorage:
         raise StorageError(f"{self.url}: releases are read through the service, and published on the platform")
 
     def _download(self, path: str, target: Path) -> None:
+        client = self._client()
         import httpx
 
         for attempt in range(_ATTEMPTS):
             done = target.stat().st_size if target.exists() else 0
             headers = {"Range": f"bytes={done}-"} if done else {}
             try:
-                with self._client().stream("GET", self._url(path), headers=headers) as answer:
+                with client.stream("GET", self._url(path), headers=headers) as answer:
                     if answer.status_code == 416 and done:
                         return
                     if answer.is_error:
@@ -126,10 +128,11 @@ class ServiceStorage:
         return self._get(self._url(path), method, headers)
 
     def _get(self, url: str, method: str = "GET", headers: dict[str, str] | None = None) -> httpx.Response:
+        client = self._client()
         import httpx
 
         try:
-            return self._client().request(method, url, headers=headers)
+            return client.request(method, url, headers=headers)
         except httpx.TransportError as error:
             raise self._away(error) from None
 
@@ -147,14 +150,16 @@ class ServiceStorage:
         # Connections are not shared with the process that this one was forked from.
         process = os.getpid()
         if process not in self._clients:
-            import httpx
+            # It may be a thread beside the product's own that imports this.
+            with unforked():
+                import httpx
 
-            headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
-            timeout = httpx.Timeout(30, connect=3)
-            transport = httpx.HTTPTransport(retries=1)
-            self._clients[process] = httpx.Client(
-                base_url=self.url, headers=headers, timeout=timeout, transport=transport
-            )
+                headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+                timeout = httpx.Timeout(30, connect=3)
+                transport = httpx.HTTPTransport(retries=1)
+                self._clients[process] = httpx.Client(
+                    base_url=self.url, headers=headers, timeout=timeout, transport=transport
+                )
         return self._clients[process]
 
     def _checked(self, answer: Any, path: str) -> Any:

@@ -21,6 +21,9 @@ from canonry.client._segment import SUFFIX, Batch, FileSegment, MemorySegment, S
 
 REFUSED = ".refused"
 
+MEMORY_BYTES = 8 << 20
+"""Bytes that may wait in memory while no file can be written."""
+
 ADOPTED = 16
 """How many files of dead processes are open at one time."""
 
@@ -58,7 +61,7 @@ class Spool:
     where everything is held when `folder` is None.
     """
 
-    def __init__(self, folder: Path | None, limit: int, memory_limit: int = 8 << 20) -> None:
+    def __init__(self, folder: Path | None, limit: int, memory_limit: int = MEMORY_BYTES) -> None:
         self.folder = folder
         self.limit = limit
         self.memory_limit = min(limit, memory_limit)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from canonry import client
-from canonry.client import EventLog, _delivery, _log
+from canonry.client import EventLog, _log, _sender
 from canonry.landing import list_segments, read_committed
 from canonry.storage import Zones
 from tests.client import stand_in_service
@@ -31,8 +31,8 @@ ROOT = Path(__file__).parents[2]
 def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A spool of the test's own, and little patience between attempts."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setattr(_delivery, "FIRST_RETRY_SECONDS", 0.02)
-    monkeypatch.setattr(_delivery, "LONGEST_RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(_sender, "FIRST_RETRY_SECONDS", 0.02)
+    monkeypatch.setattr(_sender, "LONGEST_RETRY_SECONDS", 0.1)
 
 
 @pytest.fixture

@@ -193,7 +193,7 @@ def test_a_living_process_takes_over_from_one_that_died(
     start: Callable[[str], subprocess.Popen[str]], service: StandIn
 ) -> None:
     living = start(
-        "from canonry.client import _delivery\n_delivery.ADOPT_SECONDS = 0.1\nsay(log_inference())\ntime.sleep(60)"
+        "from canonry.client import _sender\n_sender.ADOPT_SECONDS = 0.1\nsay(log_inference())\ntime.sleep(60)"
     )
     assert living.stdout is not None
     first = living.stdout.readline().split()
@@ -202,3 +202,124 @@ def test_a_living_process_takes_over_from_one_that_died(
     made = ended(start(LOG_AND_END))
     service.behaviour = stand_in_service.take
     wait_until(lambda: set(service.seen) == {*first, *made}, "those of the dead")
+
+
+def test_what_waits_when_its_process_forks_and_ends_at_once_is_sent_by_the_child(
+    start: Callable[[str], subprocess.Popen[str]], service: StandIn
+) -> None:
+    """As a program does that makes itself a daemon: its parent ends without handlers of `atexit`."""
+    program = """
+parent = os.getpid()
+log = EventLog(os.environ["CANONRY_URL"], os.environ["CANONRY_API_KEY"], interval_s=60)
+say(*(log.log_inference() for _ in range(50)))
+if os.fork():
+    os._exit(0)
+while os.getppid() == parent:
+    time.sleep(0.01)
+say(log.log_inference())
+assert log.flush(30)
+"""
+    assert set(ended(start(program))) == set(service.seen)
+    assert (len(service.seen), set(service.seen.values())) == (51, {1})
+
+
+def test_a_fork_in_the_midst_of_an_import_of_ours_leaves_a_child_that_sends(
+    start: Callable[[str], subprocess.Popen[str]], service: StandIn
+) -> None:
+    program = """
+import signal, threading
+begun = threading.Event()
+
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "httpx":
+            begun.set()
+            time.sleep(0.5)
+
+sys.meta_path.insert(0, Slow())
+say(log_inference())
+assert begun.wait(30)
+child = os.fork()
+if child == 0:
+    signal.alarm(30)
+    say(log_inference())
+    os._exit(0 if flush(20) else 1)
+assert os.waitpid(child, 0)[1] == 0
+"""
+    assert set(ended(start(program))) == set(service.seen)
+
+
+def test_a_fork_is_not_held_up_for_ever_by_a_disk_that_hangs(
+    start: Callable[[str], subprocess.Popen[str]], service: StandIn
+) -> None:
+    program = """
+from canonry.client._spool import Spool
+go = __import__("threading").Event()
+append, Spool.append = Spool.append, lambda *args, **kwargs: go.wait() and append(*args, **kwargs)
+say(log_inference())
+child = os.fork()
+if child == 0:
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+go.set()
+assert flush(30)
+"""
+    assert ended(start(program)) == service.order
+
+
+def test_a_log_that_was_closed_is_closed_in_a_child(
+    start: Callable[[str], subprocess.Popen[str]], service: StandIn
+) -> None:
+    program = """
+log = EventLog(os.environ["CANONRY_URL"], os.environ["CANONRY_API_KEY"])
+log.close()
+child = os.fork()
+log.log_inference()
+assert log.stats().dropped == 1, log.stats()
+if child:
+    assert os.waitpid(child, 0)[1] == 0
+"""
+    ended(start(program))
+    assert service.order == []
+
+
+def test_an_end_with_many_logs_takes_the_time_of_one(
+    start: Callable[[str], subprocess.Popen[str]], service: StandIn
+) -> None:
+    """One after the other they would take more than a minute; `ended` gives up after that."""
+    service.behaviour = hang
+    program = """
+logs = [EventLog(os.environ["CANONRY_URL"], f"cnr_{number}_secret") for number in range(40)]
+say(*(log.log_inference() for log in logs))
+"""
+    made = ended(start(program))
+    service.behaviour = stand_in_service.take
+    program = """
+logs = [EventLog(os.environ["CANONRY_URL"], f"cnr_{number}_secret") for number in range(40)]
+for log in logs: log.log_inference(operation="new")
+assert all(log.flush(30) for log in logs)
+"""
+    ended(start(program))
+    wait_until(lambda: set(made) <= set(service.seen), "what the first left")
+
+
+def test_what_is_logged_after_the_end_has_begun_is_sent_by_the_next_process(
+    start: Callable[[str], subprocess.Popen[str]], service: StandIn
+) -> None:
+    program = """
+import atexit
+say(log_inference())
+# Handlers run in the reverse order: this one is to run after the client's own.
+from canonry.client import _event_log
+atexit.unregister(_event_log._leave)
+unused = EventLog(os.environ["CANONRY_URL"], os.environ["CANONRY_API_KEY"])
+closed = EventLog(os.environ["CANONRY_URL"], os.environ["CANONRY_API_KEY"])
+closed.close()
+atexit.register(lambda: say(log_inference(), unused.log_inference()))
+atexit.register(closed.log_inference)
+atexit.register(_event_log._leave)
+"""
+    made = ended(start(program))
+    assert len(made) == 3
+    new = ended(start("say(log_inference())\nflush(30)"))
+    wait_until(lambda: set(service.order) == {*made, *new}, "what was logged late")

@@ -17,7 +17,7 @@ import httpx
 import orjson
 import pytest
 
-from canonry.client import EventLog, Stats, _delivery
+from canonry.client import EventLog, Stats, _sender
 from canonry.landing import list_segments, read_committed
 from canonry.service import keys
 from canonry.storage import Zones
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A spool of the test's own, and little patience between attempts."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setattr(_delivery, "LONGEST_RETRY_SECONDS", 0.3)
+    monkeypatch.setattr(_sender, "LONGEST_RETRY_SECONDS", 0.3)
 
 
 @pytest.fixture
