@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import faiss
 import numpy as np
@@ -28,8 +28,7 @@ SCAN_ADVANTAGE = 5
 """How much less processor time one thread needs for a query on a Flat index than several that share it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """A chunk that was found. `score` is the inner product: the cosine, where both vectors have length 1."""
 
     chunk_id: str
@@ -37,7 +36,7 @@ class Hit:
     title: str | None
     text: str
     score: float
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = MappingProxyType({})
     """The index's own columns, such as a product or a language."""
     version: str = ""
     """Version of the release that it was found in."""
@@ -67,8 +66,8 @@ class VectorIndex:
                 f"{chunks}: has {rows} rows, but {vectors} has {len(self)} vectors; build the index again"
             )
         self._flat = isinstance(self.faiss, faiss.IndexFlat)
-        self._columns = [_whole(self.chunks.column(name)) for name in _HIT_COLUMNS]
-        self._own = {name: _whole(self.chunks.column(name)) for name in self.own_columns}
+        self._columns = [_reader(self.chunks.column(name)) for name in _HIT_COLUMNS]
+        self._own = {name: _reader(self.chunks.column(name)) for name in self.own_columns}
         self._access_tags: frozenset[str] | None = None
         self._selections: OrderedDict[object, Selection] = OrderedDict()
         self._selecting = OwnLock()
@@ -163,12 +162,12 @@ class VectorIndex:
         return [
             [
                 Hit(
-                    chunk_id[row].as_py(),
-                    document_id[row].as_py(),
-                    title[row].as_py(),
-                    text[row].as_py(),
+                    chunk_id(row),
+                    document_id(row),
+                    title(row),
+                    text(row),
                     score,
-                    {name: column[row].as_py() for name, column in own.items()},
+                    {name: value(row) for name, value in own.items()},
                     version,
                 )
                 for row, score in zip(each_rows, each_scores, strict=True)
@@ -213,8 +212,14 @@ _SELECTIONS = 64
 """Conditions whose rows are remembered, a bit for each row of the index."""
 
 
-def _whole(column: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    return column.chunk(0) if column.num_chunks == 1 else column
+def _reader(column: pa.ChunkedArray) -> Callable[[int], Any]:
+    """Reads the value of a row. Texts are read from their bytes, which costs half of what asking Arrow does."""
+    array = column.chunk(0) if column.num_chunks == 1 else column
+    if not isinstance(array, pa.StringArray) or array.null_count or not len(array):
+        return lambda row: array[row].as_py()
+    _, offsets, data = array.buffers()
+    ends, held = memoryview(offsets).cast("i")[array.offset :], memoryview(data or b"")
+    return lambda row: str(held[ends[row] : ends[row + 1]], "utf-8")
 
 
 # After a fork the threads of the parent are gone, and OpenMP's runtime waits for them for ever. One thread needs none.
