@@ -100,6 +100,18 @@ class Draw:
         """Calls that could have been chosen."""
         return sum(stratum.population for stratum in self.strata)
 
+    def joint_probability(self, one: DrawnItem, other: DrawnItem) -> float:
+        """The probability with which two different items were chosen together.
+
+        Raises ValueError for a draw whose design gives none.
+        """
+        if self.for_training_only or one.inclusion_probability is None or other.inclusion_probability is None:
+            raise ValueError(f"{self.draw_id}: the design {self.design} gives no probability; for training only")
+        if one.stratum != other.stratum or self.design == "poisson":
+            return one.inclusion_probability * other.inclusion_probability
+        drawn, population = self.strata[one.stratum].drawn, self.strata[one.stratum].population
+        return drawn * (drawn - 1) / (population * (population - 1))
+
     @property
     def path(self) -> str:
         """Where the draw lies in the journal."""

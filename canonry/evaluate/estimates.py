@@ -14,8 +14,12 @@ import pyarrow as pa
 from canonry import lake
 from canonry.catalog import Catalog, EvalSpec
 from canonry.evaluate.sample import POSITIVE, UNLABELED, Sample, read_sample
+from canonry.labels import stratum_name
 from canonry.stats.survey import allow_for_uncovered, estimate_proportion
 from canonry.storage import Zones
+
+CELL_LABELS = 10
+"""Least labels of a Poisson cell of its own."""
 
 LEAST_COVERED = 0.5
 """Least share of a slice's calls that must lie in strata with a label; below it an estimate is refused."""
@@ -112,9 +116,9 @@ def _estimate(
     labeled = items & (sample.outcome != UNLABELED)
     touched = np.zeros(len(sample.strata), dtype=bool)
     touched[sample.stratum[items]] = True
-    answered = np.zeros(len(sample.strata), dtype=bool)
-    answered[sample.stratum[sample.outcome != UNLABELED]] = True
     inside = touched if strata is None else strata
+    cell = _cells(sample, inside)
+    answered = np.isin(cell, cell[sample.stratum[sample.outcome != UNLABELED]]) & inside
     population = _population(sample, strata, items)
     covered = float(sample.population[inside & answered].sum() / max(sample.population[inside].sum(), 1))
     row: dict[str, Any] = {
@@ -132,10 +136,13 @@ def _estimate(
     # A slice that cuts through strata is estimated with all labels of those strata, its own and the others.
     used = inside & answered
     taken = (sample.outcome != UNLABELED) & used[sample.stratum]
+    cells, of_strata = np.unique(cell[used], return_inverse=True)
+    of_items = np.searchsorted(cells, cell[sample.stratum])
     estimate = estimate_proportion(
         sample.outcome[taken] == POSITIVE,
-        (np.cumsum(used) - 1)[sample.stratum[taken]],
-        sample.population[used],
+        of_items[taken],
+        np.bincount(of_strata, sample.population[used]),
+        probability=_responding(sample, used, of_items)[taken],
         member=items[taken] if strata is None else None,
         confidence=spec.confidence,
     )
@@ -145,9 +152,47 @@ def _estimate(
     return row
 
 
+def _cells(sample: Sample, inside: np.ndarray) -> np.ndarray:
+    """(strata,) the cell each is weighted up in. A simple random sample is one; Poisson samples of several days are one
+    a stratum's values, together with all others where that would have few labels."""
+    cell = np.arange(len(sample.strata))
+    poisson = sample.poisson
+    labels = np.bincount(sample.stratum[sample.outcome != UNLABELED], minlength=len(cell))
+    names = np.array([stratum_name(values) for values in sample.strata], dtype=object)
+    rest = []
+    for name in sorted(set(names[poisson & inside])):
+        alike = np.flatnonzero(poisson & inside & (names == name))
+        cell[alike] = alike[0]
+        if labels[alike].sum() < CELL_LABELS:
+            rest += alike.tolist()
+    cell[rest] = min(rest, default=0)
+    return cell
+
+
+def _responding(sample: Sample, used: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """(items,) probability of being chosen and answered; NaN of simple random samples, whose counts say it.
+
+    Everybody in a cell is taken to answer alike: its rate is the weighted share of its drawn items with a label.
+    """
+    poisson = ~np.isnan(sample.probability) & used[sample.stratum]
+    found = np.full(len(sample.probability), np.nan)
+    weight = 1 / sample.probability[poisson]
+    size = int(cells.max(initial=-1)) + 1
+    drawn = np.bincount(cells[poisson], weight, size)
+    answered = np.bincount(cells[poisson], weight * (sample.outcome[poisson] != UNLABELED), size)
+    with np.errstate(invalid="ignore"):
+        found[poisson] = np.minimum(sample.probability[poisson] * (answered / drawn)[cells[poisson]], 1.0)
+    return found
+
+
 def _refusal(spec: EvalSpec, sample: Sample, labels: int, covered: float, *, cut: bool) -> str | None:
     if not sample.strata and sample.undrawn:
         return f"no inclusion probability: these {sample.undrawn:,} labels were not drawn"
+    if not sample.strata and sample.for_training_only:
+        return (
+            f"for training only: these {sample.for_training_only:,} items were chosen by a design that cannot say how "
+            "likely each was"
+        )
     if not sample.strata:
         return "nothing was drawn in the window"
     if labels < spec.minimum_labels:
@@ -163,8 +208,9 @@ def _population(sample: Sample, strata: np.ndarray | None, items: np.ndarray) ->
     if strata is not None:
         return int(sample.population[strata].sum())
     drawn = np.bincount(sample.stratum, minlength=len(sample.strata))
-    weight = sample.population / np.maximum(drawn, 1)
-    return round(float(np.sum(weight[sample.stratum[items]])))
+    weight = (sample.population / np.maximum(drawn, 1))[sample.stratum]
+    weight = np.where(np.isnan(sample.probability), weight, 1 / sample.probability)
+    return round(float(np.sum(weight[items])))
 
 
 def _estimand(spec: EvalSpec, sample: Sample, values: dict[str, str | None], population: int, *, exact: bool) -> str:
@@ -177,6 +223,7 @@ def _estimand(spec: EvalSpec, sample: Sample, values: dict[str, str | None], pop
     else:
         when = f"of the {len(sample.days)} drawn days from {sample.days[0]} to {sample.days[-1]}"
     of_products = f" of the products {', '.join(sample.products)}" if sample.products else ""
+    of_products += f" where {' and '.join(sample.where)}" if sample.where else ""
     where = ", ".join(f"{field}={value}" if value is not None else f"no {field}" for field, value in values.items())
     count = f"{population:,}" if exact else f"about {population:,}"
     return (
@@ -188,14 +235,25 @@ def _estimand(spec: EvalSpec, sample: Sample, values: dict[str, str | None], pop
 def _method(
     sample: Sample, items: np.ndarray, labeled: np.ndarray, strata: int, covered: float, effective: float
 ) -> str:
+    by = " by ".join(("day", *sample.strata[0]))
     said = [
-        f"stratified random draws, {strata} strata (day by {' by '.join(sample.strata[0])}), weights N_h / n_h labeled",
+        f"stratified random draws, {strata} strata ({by}), weights N_h / n_h labeled"
+        if "poisson" not in sample.designs
+        else f"{' and '.join(sample.designs)} draws, {strata} strata ({by}), weights 1 / pi, made to sum to "
+        "the calls of each stratum's values",
         f"Korn-Graubard interval, {effective:.1f} effective labels",
     ]
     if missing := int(np.sum(items & ~labeled)):
         tied = int(np.sum(items & sample.tied))
         ties = f" ({tied} tied)" if tied else ""
-        said.append(f"{missing} drawn items without a label{ties} taken as missing at random within their stratum")
+        said.append(
+            f"{missing} drawn items without a label{ties} taken as missing at random within their stratum: "
+            f"{labeled.sum() / items.sum():.0%} answered"
+        )
+    if sample.skipped:
+        said.append(f"{sample.skipped} of the window's items without a label were skipped by reviewers")
+    if sample.for_training_only:
+        said.append(f"{sample.for_training_only:,} items left out: they were drawn for training only")
     if covered < 1:
         said.append(f"{1 - covered:.1%} of the calls lie in strata without a label: the interval allows them any share")
     if sample.undrawn:

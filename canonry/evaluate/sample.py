@@ -31,8 +31,12 @@ class Sample:
     strata: tuple[Mapping[str, str | None], ...]
     population: np.ndarray
     """(strata,) calls in each."""
+    poisson: np.ndarray
+    """(strata,) whether each call of it was chosen for itself."""
     stratum: np.ndarray
     """(items,) position of each item's stratum."""
+    probability: np.ndarray
+    """(items,) inclusion probability of items that a Poisson design chose; NaN of those of simple random samples."""
     outcome: np.ndarray
     """(items,) POSITIVE, NEGATIVE or UNLABELED."""
     simulated: np.ndarray
@@ -43,6 +47,14 @@ class Sample:
     """(items,) facts of each item."""
     undrawn: int
     """Annotations of the window that were imported, not drawn: they have no inclusion probability."""
+    skipped: int = 0
+    """Items without a label that somebody passed over."""
+    for_training_only: int = 0
+    """Items of draws whose design gives no probability: they are left out of everything above."""
+    designs: tuple[str, ...] = ()
+    """Designs of the draws, in order of name."""
+    where: tuple[str, ...] = ()
+    """What else the population is restricted to, in words."""
     made_from: Mapping[str, str] = field(default_factory=dict)
     """Digest by path of every draw and partition read."""
 
@@ -63,7 +75,10 @@ def read_sample(zones: Zones, spec: EvalSpec, scheme: SchemeSpec, window: list[d
             data = zones.journal.read(path)
             made_from[f"journal/{path}"] = hashlib.sha256(data).hexdigest()
             draws.append(Draw.from_json(data))
-    heard = _history(window, scheme)
+    training = sum(len(draw.items) for draw in draws if draw.for_training_only)
+    draws = [draw for draw in draws if not draw.for_training_only]
+    shared = {item.same_as.day for draw in draws for item in draw.items if item.same_as}
+    heard = sorted({*_history(window, scheme), *shared})
     outcomes = _outcomes(zones, spec, scheme, newest, heard) if draws else {}
     for kind, days in (("annotations", window), ("labels", heard)):
         for day in days:
@@ -73,19 +88,33 @@ def read_sample(zones: Zones, spec: EvalSpec, scheme: SchemeSpec, window: list[d
 
     offsets = np.cumsum([0, *(len(draw.strata) for draw in draws)])
     items = [(offset + item.stratum, item) for offset, draw in zip(offsets, draws, strict=False) for item in draw.items]
-    found = [outcomes.get(item.item_id, (UNLABELED, False, False)) for _, item in items]
+    asked = [item.same_as.item_id if item.same_as else item.item_id for _, item in items]
+    found = [outcomes.get(each, (UNLABELED, False, False)) for each in asked]
+    poisson = [draw.design == "poisson" for draw in draws for _ in draw.items]
+    passed_over = _passed_over(zones, heard) if draws else set()
     return Sample(
         scheme_version=newest,
         days=tuple(draw.day for draw in draws),
         products=tuple(sorted({product for draw in draws for product in draw.products})),
         strata=tuple(stratum.values for draw in draws for stratum in draw.strata),
         population=np.array([stratum.population for draw in draws for stratum in draw.strata], dtype=np.int64),
+        poisson=np.array([draw.design == "poisson" for draw in draws for _ in draw.strata], dtype=bool),
         stratum=np.array([position for position, _ in items], dtype=np.int64),
+        probability=np.array(
+            [item.inclusion_probability if each else np.nan for each, (_, item) in zip(poisson, items, strict=True)],
+            dtype=float,
+        ),
         outcome=np.array([outcome for outcome, _, _ in found], dtype=np.int64),
         simulated=np.array([simulated for _, simulated, _ in found], dtype=bool),
         tied=np.array([tied for _, _, tied in found], dtype=bool),
         fields=tuple({name: item.fields[name] for name in SLICE_FIELDS} for _, item in items),
         undrawn=_undrawn(zones, spec.scheme, window),
+        skipped=sum(
+            each in passed_over for each, (outcome, _, _) in zip(asked, found, strict=True) if outcome == UNLABELED
+        ),
+        for_training_only=training,
+        designs=tuple(sorted({draw.design for draw in draws})),
+        where=tuple(sorted({f"{name} {' or '.join(values)}" for draw in draws for name, values in draw.where.items()})),
         made_from=made_from,
     )
 
@@ -111,6 +140,12 @@ def _outcomes(
         )
         for label in consensus(labels, spec.field, scheme.consensus, choices)
     }
+
+
+def _passed_over(zones: Zones, days: list[dt.date]) -> set[str]:
+    labels = lake.read(zones.lake, "labels", days, ["item_id", "cancelled", "deleted_at"])
+    standing = pc.and_(labels["deleted_at"].is_null(), pc.fill_null(labels["cancelled"], False))
+    return set(labels.filter(standing)["item_id"].to_pylist())
 
 
 def _undrawn(zones: Zones, scheme: str, window: list[dt.date]) -> int:

@@ -4,44 +4,58 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import heapq
 import json
-from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from canonry import lake
 from canonry.catalog import SchemeSpec
-from canonry.catalog.specs import Overlap
+from canonry.catalog.specs import Overlap, Sampling
+from canonry.label.known import known_spread, read_scores, share_labels
 from canonry.labels import SLICE_FIELDS, Draw, DrawnItem, DrawnStratum, draw_name, read_draw, stratum_name
 from canonry.messages import NO_MESSAGES
+from canonry.stats.designs import UNIFORMS, allocate, poisson_probabilities, whole_numbers
 from canonry.storage import Storage, Zones
 
 
 def draw_day(zones: Zones, name: str, scheme: SchemeSpec, day: dt.date, now: dt.datetime) -> Draw | None:
     """The draw of a day: made and journalled at the first call, the same ever after.
 
-    A simple random sample without replacement of `per_stratum` calls from each stratum (all of a smaller one), so the
-    probability of being chosen is n_h / N_h. It makes sense for a day that is over, which is the caller's to know:
-    calls that arrive after the draw are never in its frame (`never_in_frame` counts them). A day without answered
-    calls has nothing to draw from: None, and nothing is journalled.
+    It makes sense for a day that is over, which is the caller's to know: calls that arrive after the draw are never in
+    its frame (`never_in_frame` counts them). A day without answered calls has nothing to draw from: None, and nothing
+    is journalled.
     """
     earlier = read_draw(zones.journal, name, scheme.version, day)
     if earlier is not None:
         return earlier
-    frame = answered_calls(zones.lake, day, scheme.sampling.products)
+    frame = answered_calls(zones.lake, day, scheme.sampling.products, scheme.sampling.where)
     if not frame.num_rows:
         return None
-    draw = make_draw(name, scheme, day, frame, now)
+    scores, said = read_scores(zones.lake, scheme.sampling, day, frame)
+    spread = known_spread(zones.lake, name, scheme, day) if scheme.sampling.allocation == "neyman" else {}
+    draw = make_draw(name, scheme, day, frame, now, scores=scores, spread=spread)
+    draw = replace(draw, parameters={**draw.parameters, **said})
+    if scheme.sampling.same_text_once:
+        draw = share_labels(zones, draw)
     if zones.journal.put_if_absent(draw.path, draw.to_json()):
         return draw
     return read_draw(zones.journal, name, scheme.version, day)
 
 
-def answered_calls(lake_zone: Storage, day: dt.date, products: tuple[str, ...] = ()) -> pa.Table:
+def answered_calls(
+    lake_zone: Storage,
+    day: dt.date,
+    products: tuple[str, ...] = (),
+    where: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+) -> pa.Table:
     """The population of a day: calls without an error whose answer is kept. Columns inference_id and SLICE_FIELDS."""
-    calls = lake.read(lake_zone, "inferences", [day], ["inference_id", "error_type", *SLICE_FIELDS])
+    columns = dict.fromkeys(["inference_id", "error_type", *SLICE_FIELDS, *where])
+    calls = lake.read(lake_zone, "inferences", [day], list(columns))
     contents = lake.read(lake_zone, "contents", [day], ["inference_id", "output_messages"])
     said = pc.and_(
         contents["output_messages"].is_valid(), pc.invert(pc.is_in(contents["output_messages"], pa.array(NO_MESSAGES)))
@@ -49,43 +63,71 @@ def answered_calls(lake_zone: Storage, day: dt.date, products: tuple[str, ...] =
     keep = pc.and_(
         calls["error_type"].is_null(), pc.is_in(calls["inference_id"], contents.filter(said)["inference_id"])
     )
-    if products:
-        keep = pc.and_(keep, pc.is_in(calls["product"], pa.array(products)))
-    return calls.filter(keep).drop_columns(["error_type"])
+    for field, values in {**({"product": products} if products else {}), **where}.items():
+        keep = pc.and_(keep, pc.is_in(calls[field], pa.array(values, pa.string())))
+    return calls.filter(keep).select(["inference_id", *SLICE_FIELDS])
 
 
 def never_in_frame(lake_zone: Storage, draw: Draw) -> int:
     """Answered calls of the draw's day that arrived after it: no one could be asked about them."""
-    return max(answered_calls(lake_zone, draw.day, draw.products).num_rows - draw.population, 0)
+    return max(answered_calls(lake_zone, draw.day, draw.products, draw.where).num_rows - draw.population, 0)
 
 
-def make_draw(name: str, scheme: SchemeSpec, day: dt.date, frame: pa.Table, now: dt.datetime) -> Draw:
-    """The draw that a scheme makes from a frame (columns as of `answered_calls`, in any order). A pure function."""
+def make_draw(
+    name: str,
+    scheme: SchemeSpec,
+    day: dt.date,
+    frame: pa.Table,
+    now: dt.datetime,
+    *,
+    scores: np.ndarray | None = None,
+    spread: Mapping[str, float] = MappingProxyType({}),
+) -> Draw:
+    """The draw that a scheme makes from a frame (columns as of `answered_calls`, in any order). A pure function.
+
+    `stratified` and `simple`: a simple random sample without replacement from each stratum, or from all, of
+    probability n_h / N_h. A `per_day` below the number of strata is drawn from all alike. `poisson`: each call for
+    itself, with a probability that sums to the stratum's part of the budget; `scores` (rows of the frame) make it
+    differ, see `poisson_probabilities`. `negative_feedback_first`: highest scores first, without a probability.
+    `spread` is the standard deviation of answers by stratum name, for Neyman's allocation (1934).
+    """
+    sampling = scheme.sampling
     draw_id = draw_name(name, scheme.version, day)
-    key = hashlib.blake2b(json.dumps([scheme.sampling.seed, draw_id]).encode(), digest_size=32).digest()
-    names: tuple[str, ...] = scheme.sampling.strata
-    columns = [frame[field].to_pylist() for field in names]
+    key = hashlib.blake2b(json.dumps([sampling.seed, draw_id]).encode(), digest_size=32).digest()
     identifiers = frame["inference_id"].to_pylist()
-    rows_by_stratum: dict[tuple[str | None, ...], list[tuple[bytes, int]]] = defaultdict(list)
-    for row, (inference_id, *values) in enumerate(zip(identifiers, *columns, strict=True)):
-        # The order of a keyed hash is a random permutation that everyone can repeat.
-        place = hashlib.blake2b(inference_id.encode(), digest_size=16, key=key).digest()
-        rows_by_stratum[tuple(values)].append((place, row))
+    # A keyed hash of its own id is each call's uniform number: everyone can repeat it, in any order of rows.
+    uniform = np.fromiter(
+        (int.from_bytes(hashlib.blake2b(each.encode(), digest_size=16, key=key).digest()[:8]) for each in identifiers),
+        dtype=np.uint64,
+        count=len(identifiers),
+    )
+    given = np.zeros(len(identifiers)) if scores is None else scores
+    names, rows_of = _strata(frame, sampling.strata)
+    sizes = np.array([len(rows) for rows in rows_of])
+    budget = _budget(sampling, len(sizes))
+    if sampling.design == "stratified" and budget < len(sizes):
+        names, rows_of, sizes = [{}], [np.arange(len(identifiers))], np.array([len(identifiers)])
+    expected = _expected(sampling, names, sizes, budget, spread)
+    if sampling.design != "poisson":
+        expected = whole_numbers(expected, sizes, round(expected.sum())).astype(float)
 
     strata, items = [], []
-    named = [(dict(zip(names, values, strict=True)), rows) for values, rows in rows_by_stratum.items()]
-    for position, (fields, rows) in enumerate(sorted(named, key=lambda stratum: stratum_name(stratum[0]))):
-        chosen = heapq.nsmallest(scheme.sampling.per_stratum, rows)
-        strata.append(DrawnStratum(fields, population=len(rows), drawn=len(chosen)))
-        for _, row in chosen:
+    for position, (values, rows, wanted) in enumerate(zip(names, rows_of, expected, strict=True)):
+        probability, chosen = _choose(sampling, rows, uniform[rows], given[rows], float(wanted))
+        strata.append(
+            DrawnStratum(values, len(rows), len(chosen), float(wanted) if sampling.design == "poisson" else None)
+        )
+        facts = frame.select(list(SLICE_FIELDS)).take(chosen).to_pylist()
+        for row, likely, fields in zip(chosen.tolist(), probability, facts, strict=True):
             items.append(
                 DrawnItem(
                     item_id=item_id(name, scheme.version, identifiers[row]),
                     inference_id=identifiers[row],
                     stratum=position,
-                    inclusion_probability=len(chosen) / len(rows),
-                    fields={field: frame[field][row].as_py() for field in SLICE_FIELDS},
-                    annotators=_annotators(scheme.sampling.overlap, identifiers[row], key),
+                    inclusion_probability=likely,
+                    fields=fields,
+                    annotators=_annotators(sampling.overlap, identifiers[row], key),
+                    score=None if scores is None else float(given[row]),
                 )
             )
     return Draw(
@@ -93,13 +135,66 @@ def make_draw(name: str, scheme: SchemeSpec, day: dt.date, frame: pa.Table, now:
         scheme=name,
         scheme_version=scheme.version,
         day=day,
-        design="stratified",
-        products=scheme.sampling.products,
+        design=sampling.design,
+        products=sampling.products,
         population_digest=hashlib.sha256("\n".join(sorted(identifiers)).encode()).hexdigest(),
         strata=tuple(strata),
         items=tuple(sorted(items, key=lambda item: item.item_id)),
         drawn_at=now,
+        where={field: tuple(values) for field, values in sampling.where.items()},
+        for_training_only=sampling.design == "negative_feedback_first",
+        parameters={
+            "seed": sampling.seed,
+            "per_day": sampling.per_day,
+            "per_stratum": sampling.per_stratum,
+            "allocation": sampling.allocation,
+            "random_share": sampling.score.random_share if sampling.score else 1.0,
+            "spread": dict(sorted(spread.items())),
+        },
     )
+
+
+def _strata(frame: pa.Table, fields: tuple[str, ...]) -> tuple[list[dict[str, str | None]], list[np.ndarray]]:
+    """Values of each stratum, in order of its name, and the rows of the frame that lie in it."""
+    if not fields:
+        return [{}], [np.arange(frame.num_rows)]
+    numbered = frame.select(list(fields)).append_column("row", pa.array(np.arange(frame.num_rows)))
+    groups = numbered.group_by(list(fields), use_threads=False).aggregate([("row", "list")]).to_pylist()
+    named = [({field: group[field] for field in fields}, np.array(group["row_list"])) for group in groups]
+    named.sort(key=lambda each: stratum_name(each[0]))
+    return [values for values, _ in named], [rows for _, rows in named]
+
+
+def _budget(sampling: Sampling, strata: int) -> int:
+    return sampling.per_day if sampling.per_day is not None else (sampling.per_stratum or 0) * strata
+
+
+def _expected(
+    sampling: Sampling, names: list[dict[str, str | None]], sizes: np.ndarray, budget: int, spread: Mapping[str, float]
+) -> np.ndarray:
+    if sampling.per_stratum is not None and names != [{}]:
+        return np.minimum(sizes, sampling.per_stratum).astype(float)
+    weights = np.ones(len(sizes)) if sampling.allocation == "equal" else sizes.astype(float)
+    if sampling.allocation == "neyman":
+        # A stratum of which nothing is known is taken to differ as much as a binary answer can.
+        weights = weights * np.array([spread.get(stratum_name(values), 0.5) for values in names])
+    return allocate(weights, sizes, budget)
+
+
+def _choose(
+    sampling: Sampling, rows: np.ndarray, uniform: np.ndarray, scores: np.ndarray, wanted: float
+) -> tuple[list[float | None], np.ndarray]:
+    """Probability of each chosen row, and the rows."""
+    if sampling.design == "poisson":
+        share = sampling.score.random_share if sampling.score else 1.0
+        probability = poisson_probabilities(wanted, scores, share)
+        taken = uniform / UNIFORMS < probability
+        return probability[taken].tolist(), rows[taken]
+    if sampling.design == "negative_feedback_first":
+        chosen = rows[np.lexsort((uniform, -scores))[: int(wanted)]]
+        return [None] * len(chosen), chosen
+    chosen = rows[np.argsort(uniform, kind="stable")[: int(wanted)]]
+    return [int(wanted) / len(rows)] * len(chosen), chosen
 
 
 def _annotators(overlap: Overlap | None, inference_id: str, key: bytes) -> int:

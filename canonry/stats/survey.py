@@ -1,4 +1,4 @@
-"""A proportion of a finite population, from a stratified random sample, with an interval that holds for few labels."""
+"""A proportion of a finite population, from a random sample of known design, with an interval for few labels."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def estimate_proportion(
     stratum: npt.ArrayLike,
     population: npt.ArrayLike,
     *,
+    probability: npt.ArrayLike | None = None,
     member: npt.ArrayLike | None = None,
     confidence: float = 0.95,
 ) -> Proportion:
@@ -36,11 +37,16 @@ def estimate_proportion(
     in `population` (H,), the strata's sizes. `member` (n,) restricts the estimate to a domain that is not made of
     whole strata (its size is then estimated too). Each stratum needs a label.
 
+    `probability` (n,) is given for labels of strata where each call was chosen for itself (Poisson sampling), with
+    this probability; NaN for labels of simple random samples. The labels of a stratum are all of one kind.
+
     Estimand: sum of y over the members / number of members, both over the whole finite population.
-    Point: the Hajek ratio with weights N_h / n_h, which for whole strata is the stratified mean.
-    Variance: linearised, with the finite population correction; a stratum with one label has no variance of its own
-    and gives its squared distance from the whole estimate instead, which is too large on average (the "adjust" rule of
-    Lumley's survey package).
+    Point: the Hajek ratio with weights N_h / n_h, which for whole strata is the stratified mean; for Poisson
+    samples N_h * (1 / pi) / sum of 1 / pi, so that the weights of each stratum sum to its size.
+    Variance: linearised, with the finite population correction; of Poisson samples sum (1 - pi) (w e)^2, times
+    n / (n - 1) for the mean that is estimated (Sarndal, Swensson and Wretman 1992, chapters 3 and 5). A stratum with
+    one label has no variance of its own and gives its squared distance from the whole estimate instead, too large on
+    average (the "adjust" rule of Lumley's survey package).
     Interval: Korn and Graubard (1998, Survey Methodology 24): Clopper-Pearson with the effective number of labels,
     adjusted for the variance's own degrees of freedom. That number is at most Kish's (1965), (sum w)^2 / sum w^2, so
     that a variance of 0 among few labels (no positive seen yet) claims nothing the weights do not support; gains of
@@ -57,11 +63,15 @@ def estimate_proportion(
     sampled = np.bincount(h, minlength=len(sizes)).astype(float)
     _check(sampled, sizes, inside)
 
-    weight = (sizes / sampled)[h]
+    chance = np.full(len(y), np.nan) if probability is None else np.asarray(probability, dtype=float)
+    if np.any((chance <= 0) | (chance > 1)):
+        raise ValueError("probability: expected above 0 and at most 1")
+    base = np.where(np.isnan(chance), 1.0, 1 / chance)
+    weight = base * (sizes / np.bincount(h, base, len(sizes)))[h]
     total = float(np.sum(weight * inside))
     labels = float(inside.sum())
     value = min(float(np.sum(weight * inside * y) / total), 1.0)
-    variance = _variance(inside * (y - value) / total, h, sampled, sizes)
+    variance = _variance(inside * (y - value) / total, h, sampled, sizes, weight, chance)
 
     effective = total**2 / float(np.sum(weight**2 * inside))
     if variance > 0 and 0 < value < 1 and labels > 1:
@@ -112,13 +122,21 @@ def _check(sampled: np.ndarray, sizes: np.ndarray, inside: np.ndarray) -> None:
         raise ValueError(f"population.{position}: {sizes[position]:.0f} calls, but {sampled[position]:.0f} labels")
 
 
-def _variance(residual: np.ndarray, h: np.ndarray, sampled: np.ndarray, sizes: np.ndarray) -> float:
-    mean = np.bincount(h, residual, len(sizes)) / sampled
+def _variance(
+    residual: np.ndarray,
+    h: np.ndarray,
+    sampled: np.ndarray,
+    sizes: np.ndarray,
+    weight: np.ndarray,
+    chance: np.ndarray,
+) -> float:
+    mean = np.bincount(h, weight * residual, len(sizes)) / sizes
     lonely = sampled == 1
     mean[lonely] = 0.0
-    squares = np.bincount(h, (residual - mean[h]) ** 2, len(sizes))
-    spread = squares / np.where(lonely, 1.0, sampled - 1)
-    return float(np.sum((1 - sampled / sizes) * sizes**2 / sampled * spread))
+    # Of a simple random sample 1 - n / N stands where a Poisson sample has 1 - pi.
+    left_to_chance = np.where(np.isnan(chance), (1 - sampled / sizes)[h], 1 - chance)
+    squares = np.bincount(h, left_to_chance * (weight * (residual - mean[h])) ** 2, len(sizes))
+    return float(np.sum(squares * sampled / np.where(lonely, 1.0, sampled - 1)))
 
 
 def _freedom_ratio(

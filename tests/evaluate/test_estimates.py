@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import random
 
 import pyarrow as pa
 import pytest
 
 from canonry import lake
+from canonry.catalog.specs import Sampling
 from canonry.evaluate.estimates import estimate_all, estimate_day
 from canonry.evaluate.monitors import check_monitor
-from canonry.labels import draw_path
+from canonry.labels import draw_path, read_draw
 
 DAY = dt.date(2026, 11, 15)
 WEEK = [dt.date(2026, 11, 9) + dt.timedelta(days=number) for number in range(7)]
@@ -222,3 +224,62 @@ def test_a_monitor_without_an_estimate_says_so(zones, catalog):
     verdict = check_monitor(zones, catalog, "hallucination-by-model", DAY)
     assert verdict.passed
     assert verdict.message == "no estimate of hallucination-rate by response_model for 2026-11-15"
+
+
+def _designed(catalog, **sampling):
+    spec = Sampling.model_validate({"design": "poisson", "strata": ["product", "response_model"], **sampling})
+    scheme = catalog.schemes["groundedness"]
+    catalog.schemes["groundedness"] = scheme.model_copy(update={"sampling": spec})
+
+
+def test_days_of_different_designs_combine_into_one_estimate(zones, catalog, live_day):
+    worse = {"m1": 0.1, "m2": 0.5}
+    chance, hallucinated = random.Random(7), []
+    for number, day in enumerate(WEEK):
+        if number == 3:
+            _designed(catalog, per_day=30)
+        calls = _calls(day, 60, model="m1") + _calls(day, 40, model="m2")
+        answers = {call["inference_id"]: chance.random() < worse[call["response_model"]] for call in calls}
+        hallucinated += answers.values()
+        live_day(day, calls, {name: ["hallucinated" if bad else "grounded"] for name, bad in answers.items()})
+    row = _row(zones, catalog)
+    assert row["population"] == 700
+    assert row["interval_low"] <= sum(hallucinated) / 700 <= row["interval_high"]
+    assert row["interval_high"] - row["interval_low"] < 0.2
+    assert row["method"].startswith("poisson and stratified draws, 14 strata")
+    assert [each["population"] for each in estimate_day(zones, catalog, EVAL, DAY)] == [700, 420, 280, 420, 280]
+
+
+def test_poisson_items_of_a_stratum_that_answers_less_weigh_more(zones, catalog, live_day):
+    _designed(catalog, per_day=100, allocation="proportional")
+    for day in WEEK:
+        calls = _calls(day, 100, model="m1") + _calls(day, 100, model="m2")
+        truth = {call["inference_id"]: ["hallucinated"] for call in calls if call["response_model"] == "m1"}
+        truth |= {call["inference_id"]: ["grounded"] for call in calls[100::4]}
+        live_day(day, calls, truth)
+    row = _row(zones, catalog)
+    assert row["value"] == pytest.approx(0.5)  # of those labeled, four in five are of m1
+    assert row["positives"] / row["labels"] > 0.7
+
+
+def test_what_is_drawn_for_training_only_is_refused_with_the_reason(zones, catalog, live_day):
+    _designed(catalog, design="negative_feedback_first", strata=[], per_day=12)
+    live_day(DAY, _calls(DAY, 30), _all(_calls(DAY, 30), "grounded"))
+    row = _row(zones, catalog)
+    assert row["refused"] == (
+        "for training only: these 12 items were chosen by a design that cannot say how likely each was"
+    )
+    assert row.get("value") is None
+
+
+def test_calls_that_read_the_same_are_asked_about_once_and_count_each(zones, catalog, live_day):
+    _designed(catalog, design="stratified", per_day=6, same_text_once=True)
+    for day in WEEK:
+        calls = _calls(day, 30)
+        live_day(day, calls, _all(calls, "grounded"))
+    first = read_draw(zones.journal, "groundedness", 1, WEEK[0])
+    assert [item.same_as is None for item in first.items].count(True) == 1
+    tasks = [json.loads(zones.exchange.read(f"label-studio/groundedness/out/{day}.json")) for day in WEEK]
+    assert [len(each) for each in tasks] == [1, 0, 0, 0, 0, 0, 0]
+    row = _row(zones, catalog)
+    assert (row["drawn"], row["labels"], row["population"], row["refused"]) == (42, 42, 210, None)
