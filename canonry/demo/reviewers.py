@@ -21,7 +21,7 @@ from canonry.storage import Zones
 REVIEWERS = (101, 102, 103)
 """Ids of users in Label Studio."""
 
-_SECOND_OPINION = 0.4
+_SECOND_OPINION = 0.7
 _ERRS = 0.02
 _SKIPS = 0.02
 
