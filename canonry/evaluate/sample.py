@@ -31,6 +31,8 @@ class Sample:
     strata: tuple[Mapping[str, str | None], ...]
     population: np.ndarray
     """(strata,) calls in each."""
+    day: np.ndarray
+    """(strata,) number of the day in `days`."""
     poisson: np.ndarray
     """(strata,) whether each call of it was chosen for itself."""
     stratum: np.ndarray
@@ -98,6 +100,7 @@ def read_sample(zones: Zones, spec: EvalSpec, scheme: SchemeSpec, window: list[d
         products=tuple(sorted({product for draw in draws for product in draw.products})),
         strata=tuple(stratum.values for draw in draws for stratum in draw.strata),
         population=np.array([stratum.population for draw in draws for stratum in draw.strata], dtype=np.int64),
+        day=np.array([number for number, draw in enumerate(draws) for _ in draw.strata], dtype=np.int64),
         poisson=np.array([draw.design == "poisson" for draw in draws for _ in draw.strata], dtype=bool),
         stratum=np.array([position for position, _ in items], dtype=np.int64),
         probability=np.array(
