@@ -34,12 +34,13 @@ def label_progress(zones: Zones, name: str, days: list[dt.date] | None = None) -
         if draw is None:
             continue
         exported = zones.exchange.head(tasks_path(name, draw)) is not None
-        seen = _seen(zones, day)
+        shared = {item.same_as.day for item in draw.items if item.same_as}
+        seen = _seen(zones, sorted({day, *shared}))
         for item in draw.items:
             product = item.fields["product"] or ""
             counts[version, product, "drawn"] += 1
             counts[version, product, "exported"] += exported
-            counts[version, product, seen.get(item.item_id, "waiting")] += 1
+            counts[version, product, seen.get(item.same_as.item_id if item.same_as else item.item_id, "waiting")] += 1
     return [
         LabelProgress(
             name,
@@ -51,10 +52,10 @@ def label_progress(zones: Zones, name: str, days: list[dt.date] | None = None) -
     ]
 
 
-def _seen(zones: Zones, day: dt.date) -> dict[str, str]:
+def _seen(zones: Zones, days: list[dt.date]) -> dict[str, str]:
     seen: dict[str, str] = {}
     columns = ["item_id", "cancelled", "deleted_at"]
-    for row in lake.read(zones.lake, "labels", [day], columns).to_pylist():
+    for row in lake.read(zones.lake, "labels", days, columns).to_pylist():
         if row["deleted_at"] is None and seen.get(row["item_id"]) != "labeled":
             seen[row["item_id"]] = "skipped" if row["cancelled"] else "labeled"
     return seen

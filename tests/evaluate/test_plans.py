@@ -8,7 +8,9 @@ import json
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from canonry.cli import app
 from canonry.evaluate.plans import keep_plan, make_plan, plan_sample
 from canonry.evaluate.sample import Sample
 from canonry.stats.survey import estimate_proportion
@@ -92,3 +94,19 @@ def test_a_width_that_those_who_answer_cannot_give_is_said_to_be_out_of_reach(zo
 def test_nothing_drawn_is_said(zones, catalog):
     with pytest.raises(LookupError, match="nothing was drawn yet"):
         make_plan(zones, EVAL, catalog.evals[EVAL], catalog.schemes["groundedness"], 0.1)
+
+
+def test_the_command_shows_the_plan_and_keeps_it_unless_told_not_to(zones, live_day, monkeypatch):
+    monkeypatch.setenv("CANONRY_HOME", str(zones.home))
+    calls = [{"inference_id": f"a{each}", "product": "p", "response_model": "m"} for each in range(600)]
+    live_day(DAY, calls, {call["inference_id"]: ["grounded"] for call in calls})
+    arguments = ["label", "plan", "groundedness", "--width", "0.2"]
+    shown = CliRunner().invoke(app, [*arguments, "--dry-run"])
+    assert shown.exit_code == 0, shown.output
+    assert "product=p, response_model=m" in shown.output
+    assert not list(zones.journal.list("plans"))
+    (plan,) = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).output)
+    assert (plan["eval"], plan["strata"][0]["seen"], plan["strata"][0]["population"]) == (EVAL, 6, 600)
+    assert len(list(zones.journal.list("plans/groundedness/v1"))) == 1
+    refused = CliRunner().invoke(app, ["label", "plan", "absent"])
+    assert refused.exit_code == 1
