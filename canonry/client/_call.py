@@ -22,7 +22,15 @@ _current: ContextVar[Call | None] = ContextVar("canonry_current_call", default=N
 
 
 def current_call() -> Call | None:
-    """The innermost call that is being timed in this context: how a decorated function says more about its call."""
+    """The innermost call that is being timed in this context: how a decorated function says more about its call.
+
+    >>> from canonry.client import inference
+    >>> with inference(product="docs-site", team="docs") as call:
+    ...     current_call() is call
+    True
+    >>> current_call() is None
+    True
+    """
     return _current.get()
 
 
@@ -37,7 +45,12 @@ class Call:
         self.__dict__.update(_log=log, _given=fields, _fields=given, _began=0.0, _tokens=[])
 
     def set(self, /, **fields: Any) -> None:
-        """Set fields of the inference."""
+        """Set fields of the inference.
+
+        >>> from canonry.client import inference
+        >>> with inference(product="docs-site", team="docs") as call:
+        ...     call.set(output_tokens=3, finish_reason="stop")
+        """
         self._fields.update(fields)
 
     def __setattr__(self, name: str, value: Any) -> None:

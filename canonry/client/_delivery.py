@@ -7,28 +7,18 @@ short. A caller takes a lock for a moment, appends to a queue, and does no I/O.
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
+from canonry.client import _ends
 from canonry.client._logger import Once, note
 from canonry.client._queue import Queue
 from canonry.client._segment import batch_of, batches_of
 from canonry.client._send import THREAD_NAME, Destination
 from canonry.client._sender import Sender
 from canonry.client._spool import Spool
-
-EXIT_SECONDS = 2.0
-"""How long the end of a process waits for events to be sent, whatever number of logs it has."""
-
-JOIN_SECONDS = 1.0
-"""How long after that it waits for the threads: what is not on disk then is lost."""
-
-FORK_SECONDS = 1.0
-"""How long a fork waits at most for what is queued to reach the spool."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +60,7 @@ class Delivery:
     def put(self, kind: str, line: bytes) -> None:
         """Queue an event. Does no I/O, but for events of a process that is ending."""
         with self._lock:
-            if _left and (self._leaving or not self._closing):
+            if _ends.left and (self._leaving or not self._closing):
                 self._put_late(kind, line)
                 return
             self._queue.put(kind, line)
@@ -119,7 +109,7 @@ class Delivery:
 
     def close(self, timeout: float) -> bool:
         """Flush, then stop; what is not sent stays on disk for the next process."""
-        return close_all([self], timeout)
+        return _ends.close_all([self], timeout)
 
     def leaving(self) -> None:
         """The process ends: events that come after `stop` are kept for the next one."""
@@ -179,7 +169,7 @@ class Delivery:
         if self._starting:  # by a finaliser, in the midst of this
             return
         self._starting = True
-        _ACTIVE.add(self)
+        _ends.ACTIVE.add(self)
         try:
             for name, work in (("spool", self._write_all), ("send", self._send_all)):
                 if name not in self._threads:
@@ -190,7 +180,7 @@ class Delivery:
             self._once.warn("threads", "events are kept in memory until a thread can be started: %s", error)
         finally:
             self._starting = False
-        _end_with_multiprocessing()
+        _ends.end_with_multiprocessing()
 
     def _write_all(self) -> None:
         spool = self._open_spool()
@@ -227,63 +217,7 @@ class Delivery:
         try:
             last()
         finally:
-            _ACTIVE.discard(self)
+            _ends.ACTIVE.discard(self)
             with self._lock:
                 self._ended = True
                 self._moved.notify_all()
-
-
-def close_all(deliveries: Sequence[Delivery], timeout: float) -> bool:
-    """Close all of them at one time, and not one after the other; True where nothing waits any more."""
-    deadline = time.monotonic() + timeout
-    for delivery in deliveries:
-        delivery.hurry()
-    done = [delivery.flush(deadline - time.monotonic(), leaving=True) for delivery in deliveries]
-    deadline = time.monotonic() + JOIN_SECONDS
-    for delivery in deliveries:
-        delivery.stop_by(deadline)
-    for delivery in deliveries:
-        delivery.join(deadline)
-    return all(done)
-
-
-def leave() -> None:
-    """At the end of a process: send what can be sent, and leave the rest on disk."""
-    global _left
-    _left, deliveries = True, list(_ACTIVE)
-    for delivery in deliveries:
-        delivery.leaving()
-    close_all(deliveries, EXIT_SECONDS)
-
-
-def before_fork() -> None:
-    """Bring what is queued to the disk: whoever forks may end at once, and without a word."""
-    deadline = time.monotonic() + FORK_SECONDS
-    for delivery in list(_ACTIVE):
-        delivery.wait_for_spool(deadline)
-
-
-def after_fork() -> None:
-    """In the child: what was at work is the parent's."""
-    global _left
-    _left, deliveries = False, list(_ACTIVE)
-    _ACTIVE.clear()
-    for delivery in deliveries:
-        delivery.let_go()
-
-
-def _end_with_multiprocessing() -> None:
-    """The children that multiprocessing forks end without the handlers of `atexit`."""
-    global _finalizer
-    util = sys.modules.get("multiprocessing.util")
-    if util and not (_finalizer and _finalizer.still_active()):
-        _finalizer = util.Finalize(None, leave, exitpriority=10)
-
-
-_ACTIVE: set[Delivery] = set()
-"""Those that have events, or threads: from their first event until they have ended."""
-
-_left = False
-"""The end of this process has begun."""
-
-_finalizer: Any = None

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from canonry.client import _delivery
+from canonry.client import _ends
 from canonry.client._call import Call
 from canonry.client._delivery import Delivery, Stats
 from canonry.client._event import feedback_event, in_context, inference_event, line_of, remember
@@ -89,7 +89,11 @@ class EventLog:
         return log
 
     def log_inference(self, /, **fields: Any) -> str:
-        """Log a call; gives its `inference_id`. See `canonry.client.log_inference`."""
+        """Log a call; gives its `inference_id`. See `canonry.client.log_inference`.
+
+        >>> EventLog.disabled().log_inference(inference_id="a-1")
+        'a-1'
+        """
         inference_id = id_of(fields.get("inference_id"))
         try:
             remember(inference_id)
@@ -118,7 +122,11 @@ class EventLog:
         origin: str = "user",
         **fields: Any,
     ) -> str:
-        """Log what somebody thought of a call; gives its `feedback_id`. See `canonry.client.give_feedback`."""
+        """Log what somebody thought of a call; gives its `feedback_id`. See `canonry.client.give_feedback`.
+
+        >>> len(EventLog.disabled().give_feedback("a-1", signal="thumb", value=1))
+        26
+        """
         feedback_id = id_of(fields.get("feedback_id"))
         said: dict[str, Any] = {"inference_id": inference_id, "trace_id": trace_id, "signal": signal, "value": value}
         said |= {"comment": comment, "correction": correction, "origin": origin}
@@ -133,36 +141,61 @@ class EventLog:
         return feedback_id
 
     def inference(self, /, **fields: Any) -> Call:
-        """Times a call and logs it. See `canonry.client.inference`."""
+        """Times a call and logs it. See `canonry.client.inference`.
+
+        >>> with EventLog.disabled().inference(request_model="gpt-5") as call:
+        ...     call.output_tokens = 3
+        """
         return Call(lambda: self, fields)
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Wait until everything logged before is sent, at most `timeout` seconds; False where something still waits.
 
         While the service is away it is tried once, at once.
+
+        >>> EventLog.disabled().flush()
+        True
         """
         return self._delivery.flush(timeout) if self._delivery else True
 
     async def aflush(self, timeout: float = 5.0) -> bool:
-        """`flush`, without holding up the event loop."""
+        """`flush`, without holding up the event loop.
+
+        >>> import asyncio
+        >>> asyncio.run(EventLog.disabled().aflush())
+        True
+        """
         import asyncio
 
         return await asyncio.to_thread(self.flush, timeout)
 
     def stats(self) -> Stats:
-        """What became of the events of this process."""
+        """What became of the events of this process.
+
+        >>> EventLog.disabled().stats()
+        Stats(queued=0, spooled=0, sent=0, rejected=0, dropped=0)
+        """
         if self._delivery is None:
             return Stats(dropped=self._unwritable)
         found = self._delivery.stats()
         return Stats(found.queued, found.spooled, found.sent, found.rejected, found.dropped + self._unwritable)
 
     def close(self, timeout: float = 5.0) -> bool:
-        """Flush, then stop. What is not sent stays in the spool for the next process. Later events are dropped."""
+        """Flush, then stop. What is not sent stays in the spool for the next process. Later events are dropped.
+
+        >>> EventLog.disabled().close()
+        True
+        """
         self._closed = True
         return self._delivery.close(timeout) if self._delivery else True
 
     async def aclose(self, timeout: float = 5.0) -> bool:
-        """`close`, without holding up the event loop."""
+        """`close`, without holding up the event loop.
+
+        >>> import asyncio
+        >>> asyncio.run(EventLog.disabled().aclose())
+        True
+        """
         import asyncio
 
         return await asyncio.to_thread(self.close, timeout)
@@ -240,11 +273,11 @@ def _destination(url: str | None, api_key: str | None, home: str | Path | None, 
 
 def _before_fork() -> None:
     with contextlib.suppress(Exception):
-        _delivery.before_fork()
+        _ends.before_fork()
 
 
 def _after_fork() -> None:
-    _delivery.after_fork()
+    _ends.after_fork()
     # Not by iterating: another thread of the parent may have been adding one.
     for reference in _ALL.valuerefs():
         if (log := reference()) is not None:
@@ -253,7 +286,7 @@ def _after_fork() -> None:
 
 def _leave() -> None:
     with contextlib.suppress(Exception):
-        _delivery.leave()
+        _ends.leave()
 
 
 os.register_at_fork(before=_before_fork, after_in_child=_after_fork)

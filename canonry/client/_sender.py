@@ -38,13 +38,13 @@ class Sender:
         self._destination = destination
         self._moved = moved
         self._once = once
+        self._adopt_at = 0.0
 
     def run(self, spool: Spool) -> None:
         """Send until there will be no more, or it is time to stop; then close the destination and the spool."""
         _suppress_tracing()
         failures = 0
         try:
-            spool.adopt()
             while not self._must_stop(spool):
                 try:
                     if not self._send_one(spool):
@@ -64,7 +64,13 @@ class Sender:
                 self._destination.close()
 
     def _send_one(self, spool: Spool) -> bool:
-        """Send the oldest batch, or wait for one; False when no more will come. Raises Away."""
+        """Send the oldest batch, or wait for one; False when no more will come. Raises Away.
+
+        Looks after the dead at first, and then now and then, however much there is to send.
+        """
+        if time.monotonic() >= self._adopt_at:
+            self._adopt_at = time.monotonic() + ADOPT_SECONDS
+            spool.adopt()
         first = spool.first()
         if first is None:
             return self._wait_for_work(spool)
@@ -104,7 +110,7 @@ class Sender:
         return time.monotonic() > self.stop_at or (self.away and (self.stop_at < math.inf or not spool.volatile_events))
 
     def _wait_for_work(self, spool: Spool) -> bool:
-        """Wait for a batch, looking after the dead now and then; False when no more will come."""
+        """Wait for a batch, or until the dead are to be looked after; False when no more will come."""
         with self._moved:
             self.try_now = False
             self._moved.notify_all()
@@ -112,9 +118,7 @@ class Sender:
                 return True
             if self.no_more:
                 return False
-            woken = self._moved.wait(ADOPT_SECONDS)
-        if not woken:
-            spool.adopt()
+            self._moved.wait(max(0.0, self._adopt_at - time.monotonic()))
         return True
 
     def _wait_to_retry(self, spool: Spool, failures: int, retry_after: float | None) -> None:

@@ -179,8 +179,11 @@ def test_a_filter_that_raises_never_reaches_the_product(monkeypatch: pytest.Monk
 def test_without_a_disk_as_much_is_kept_in_memory_as_is_said(service: StandIn) -> None:
     service.behaviour = status(503)
     with log_to(service, spool=False) as log:
-        made = [log.log_inference(input_messages=os.urandom(500_000).hex()) for _ in range(24)]
-        wait_until(lambda: log.stats().spooled == 24, "12 MB in memory")
+        made = []
+        for number in range(1, 25):
+            # One after the other, since no more than 16 MB may be on their way there.
+            made.append(log.log_inference(input_messages=os.urandom(500_000).hex()))
+            wait_until(lambda number=number: log.stats().spooled == number, f"{number} in memory")  # type: ignore[misc]
         service.behaviour = stand_in_service.take
         assert log.flush(60)
         assert log.stats() == Stats(sent=24)

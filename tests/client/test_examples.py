@@ -15,10 +15,8 @@ from canonry.client import Stats, _log
 from canonry.storage import open_zones
 from tests.released import release_all
 
-LOGGING = ("_identifier", "_event_log", "_log", "_openai")
+LOGGING = ("_identifier", "_call", "_event_log", "_log", "_openai")
 READING = ("_index", "_prompt", "_model", "_table")
-SHOWN_ELSEWHERE = {"aflush", "current_call", "flush", "stats"}
-"""In the examples of EventLog and of `inference`."""
 
 
 @pytest.fixture(autouse=True)
@@ -46,9 +44,10 @@ def test_everything_that_people_call_shows_an_example() -> None:
     functions = {name: getattr(client, name) for name in client.__all__ if inspect.isfunction(getattr(client, name))}
     methods = {"refresh", "arefresh", "search", "asearch", "search_text", "asearch_text"}
     functions |= {f"Index.{name}": getattr(client.Index, name) for name in methods}
-    functions |= {"Prompt.render": client.Prompt.render, "EventLog": client.EventLog}
-    without = {name for name, function in functions.items() if ">>>" not in (function.__doc__ or "")}
-    assert without <= SHOWN_ELSEWHERE
+    methods = {"log_inference", "give_feedback", "inference", "flush", "aflush", "stats", "close", "aclose", "disabled"}
+    functions |= {f"EventLog.{name}": getattr(client.EventLog, name) for name in methods}
+    functions |= {"Prompt.render": client.Prompt.render, "Call.set": client.Call.set, "EventLog": client.EventLog}
+    assert [name for name, function in functions.items() if ">>>" not in (function.__doc__ or "")] == []
 
 
 def test_the_readme_shows_how_to_log() -> None:
