@@ -2,7 +2,9 @@
 
 Both sides are one process of the real service, its keys, limits and logs included; the other side's route admits the
 caller, reads the whole body and answers 204. The load comes from a process of its own, over connections that are kept,
-one request after another on each; rounds of both sides take turns. Events are calls of about 1 KB as JSON.
+one request after another on each; rounds of both sides take turns. Events are calls of about 1 KB as JSON. The
+service's memory is read after every tenth of the events: it may grow until as many ids are remembered as may be
+(CANONRY_SERVICE_REMEMBERED_IDS, 200,000 of a kind), and stays flat from there on.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,25 @@ class Load:
         return self.latencies[min(len(self.latencies) - 1, int(share * len(self.latencies)))]
 
 
+@dataclass
+class Memory:
+    """A process's memory in MB, before any event and after every so many of them."""
+
+    pid: int
+    every: int
+    stored: int = 0
+    series: list[tuple[int, int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.note(0)
+
+    def note(self, events: int) -> None:
+        """So many more events are stored."""
+        before, self.stored = self.stored, self.stored + events
+        if not self.series or self.stored // self.every > before // self.every:
+            self.series.append((self.stored, _memory(self.pid)[1]))
+
+
 def main() -> None:
     """Start the service, load it from another process, print rates, waits and memory."""
     options = arguments(__doc__, rows=1_000_000, quick_rows=60_000)
@@ -57,27 +78,28 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="canonry-bench-", dir=os.environ.get("CANONRY_BENCH_DIR")) as folder:
         print(f"fsync of 10 KB takes {1000 * _fsync_seconds(Path(folder)):.2f} ms in {folder}")
         with _service(context, Path(folder)) as (port, token, process), ProcessPoolExecutor(1, context) as loader:
-            rows, top = [], {}
+            rows, top, memory = [], {}, Memory(process.pid or 0, max(1, options.rows // 10))
             for batch in BATCHES:
                 events = options.rows * (8 if batch == MAIN_BATCH else 1) // 10
-                ours, bare = _rounds(loader, port, token, batch, events)
+                ours, bare = _rounds(loader, port, token, batch, events, memory)
                 top[batch] = max(each.requests / each.seconds for each in ours)
                 ratio = top[batch] / max(each.requests / each.seconds for each in bare)
                 rows.append((batch, top[batch] * batch, top[batch] * batch / ratio, ratio))
             half = loader.submit(run, port, token, "/v1/inferences", MAIN_BATCH, 3.0, top[MAIN_BATCH] / 2).result()
-            peak, now = _memory(process.pid or 0)
+            peak = _memory(process.pid or 0)[0]
     print(
         f"at half the top rate, batches of {MAIN_BATCH}: p50 {1000 * half.quantile(0.5):.1f} ms, "
         f"p99 {1000 * half.quantile(0.99):.1f} ms ({half.requests / half.seconds:,.0f} requests a second)"
     )
-    print(f"memory of the service after {options.rows:,} events: {now:,} MB, at most {peak:,} MB")
+    print("memory of the service: " + ", ".join(f"{now} MB after {events:,}" for events, now in memory.series))
+    print(f"first {memory.series[0][1]} MB, last {memory.series[-1][1]} MB, at most {peak} MB")
     ratios = {batch: ratio for batch, _, _, ratio in rows}
     header = ("batch", "events a second, on disk", "events a second, 204", "ratio")
     report("collector", ratios[MAIN_BATCH], "higher", header, rows)
 
 
 def _rounds(
-    loader: ProcessPoolExecutor, port: int, token: str, batch: int, events: int
+    loader: ProcessPoolExecutor, port: int, token: str, batch: int, events: int, memory: Memory
 ) -> tuple[list[Load], list[Load]]:
     """Rounds of both sides in turn, until as many events are stored as asked for."""
     ours: list[Load] = []
@@ -85,6 +107,7 @@ def _rounds(
     while len(ours) < ROUNDS or sum(each.requests for each in ours) * batch < events:
         for path, side in (("/v1/inferences", ours), ("/nothing", bare)):
             side.append(loader.submit(run, port, token, path, batch, SECONDS, None).result())
+        memory.note(ours[-1].requests * batch)
     return ours, bare
 
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,7 @@ from tests.service.serving import ASSETS, bearer, call, make_key, thumb
 
 KINDS = {"inferences": ("inference_id", call), "feedback": ("feedback_id", thumb)}
 SIZES = (1, 1, 10, 50)
+ROOT = Path(__file__).parents[2]
 _STARTS_WITHIN = 60.0
 
 
@@ -43,6 +44,8 @@ class Collector:
     log: Path
     before: Any = None
     """Runs in the service's process before it begins."""
+    code: str = "from canonry.cli import app; app()"
+    """What that process is."""
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
 
@@ -56,11 +59,13 @@ class Collector:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        command = [sys.executable, "-c", "from canonry.cli import app; app()", "serve", "--port", str(self.port)]
+        command = [sys.executable, "-c", self.code, "serve", "--port", str(self.port)]
         environment = {**os.environ, "CANONRY_HOME": self.zones.home, "CANONRY_ASSETS": str(ASSETS)}
         environment["CANONRY_SERVICE_REQUESTS_PER_SECOND"] = "0"
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, preexec_fn=self.before)
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdout=log, stderr=log, preexec_fn=self.before
+            )
 
     def wait_until_up(self) -> None:
         deadline = time.monotonic() + _STARTS_WITHIN
@@ -87,9 +92,9 @@ class Collector:
 
 
 @contextmanager
-def collecting(zones: Zones, log: Path, before: Any = None) -> Iterator[Collector]:
+def collecting(zones: Zones, log: Path, **given: Any) -> Iterator[Collector]:
     """A collector that is up, and stopped at the end."""
-    collector = Collector(zones, log, before)
+    collector = Collector(zones, log, **given)
     collector.start()
     try:
         collector.wait_until_up()
@@ -198,9 +203,10 @@ def collect_once(zones: Zones) -> None:
         collect_unreadable(zones, day)
 
 
-def check_lake(zones: Zones, load: Load) -> int:
+def check_lake(zones: Zones, load: Load, rejected: Set[str] = frozenset({"torn end"})) -> int:
     """Every acknowledged event is in the lake, none twice, none that was not sent, each with what it said.
 
+    Nothing is rejected, unless for the reasons given, and none of those was acknowledged.
     Both as it is while the day lasts and once it is over. Returns how many events are there.
     """
     today = dt.datetime.now(dt.UTC).date()
@@ -218,7 +224,7 @@ def check_lake(zones: Zones, load: Load) -> int:
         for row in rows(zones, "inferences"):
             assert row["attributes"] == f'{{"n":{int(row["inference_id"].removeprefix("call-"))}}}'
     reasons = {row["reason"].partition(":")[0] for row in rows(zones, "rejected")}
-    assert reasons <= {"torn end"}, reasons
+    assert reasons <= rejected, reasons
     assert lake.days(zones.lake, "inferences")
     return found
 
