@@ -39,7 +39,7 @@ class ForgetfulDisk:
 
     def __init__(self, root: Path, beside: Path) -> None:
         self.root, self.beside = root, beside
-        """`beside`, on the same file system, holds the notes, and a second name of each file that a cut may bring back."""
+        """`beside`, on the same file system, holds the notes, and second names of files that a cut may bring back."""
         self._notes, self._kept = beside / "notes", beside / "kept"
         self._lock = threading.Lock()
         self._sync = os.fsync
@@ -118,7 +118,7 @@ class ForgetfulDisk:
             notes.write(json.dumps(note).encode() + b"\n")
 
     def _keep(self, path: Path) -> None:
-        """Give a file a second name, so that it can come back where its own is taken away, and its inode stays its own."""
+        """Give a file a second name, to come back by where a cut takes its own."""
         with suppress(FileNotFoundError, FileExistsError):
             status = path.stat()
             if stat.S_ISREG(status.st_mode):

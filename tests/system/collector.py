@@ -80,6 +80,15 @@ class Collector:
         except httpx.TransportError:
             return False
 
+    def stand_still(self) -> None:
+        """Stop the process where it is: nothing is answered from here on."""
+        assert self.process
+        self.process.send_signal(signal.SIGSTOP)
+        # The thread that answers comes first; those that wait for the disk stop when they come back from it.
+        stat = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/stat")
+        while self.process.poll() is None and stat.read_text().rpartition(")")[2].split()[0] != "T":
+            time.sleep(0.0005)
+
     def kill(self) -> None:
         assert self.process and self.process.poll() is None, f"it ended by itself:\n{self.log.read_text()[-2000:]}"
         self.process.send_signal(signal.SIGKILL)
