@@ -1,6 +1,7 @@
 """Requests that no honest client sends: answered, logged without what they held, and kept inside the landing folder.
 
-FUZZ_SECONDS is how long (20). FUZZ_SEED tries other requests, or the same again:
+FUZZ_SECONDS is how long (20), half of it with the zones on the object store. FUZZ_SEED tries other requests, or the
+same again:
 
     FUZZ_SECONDS=600 .venv/bin/python -m pytest -s tests/service/test_fuzz.py
 """
@@ -61,10 +62,15 @@ def assets(tmp_path: Path) -> Path:
     return folder.parent
 
 
-def test_no_request_breaks_the_service_leaves_its_folder_or_is_told_in_the_log(zones: Zones, assets, log, capsys):
-    canaries = [zones_path(zones).parent / "canary.txt", zones_path(zones) / "canary", zones_path(zones) / "canary.txt"]
+def test_no_request_breaks_the_service_leaves_its_folder_or_is_told_in_the_log(
+    stored: Zones, assets, log, tmp_path, capsys
+):
+    zones = stored
+    canaries = [tmp_path / "canary.txt", tmp_path.parent / "canary.txt", tmp_path / "canary"]
     for canary in canaries:
         canary.write_text(CANARY)
+    for zone in (zones.journal, zones.lake, zones.exchange):
+        zone.put("canary.txt", CANARY.encode())
     tokens = [make_key(zones, *SCOPES, source=name) for name in ("keep", "mask", "drop")]
     release_all(zones)
     built = app.build(Settings(assets=assets, requests_per_second=0), zones)
@@ -81,8 +87,8 @@ def test_no_request_breaks_the_service_leaves_its_folder_or_is_told_in_the_log(z
             assert all("reason" not in line for line in lines), (path, kind, body, lines[-1])
             assert len(lines) > taken or (path, kind, body) not in good, (path, kind, body)
             taken = len(lines)
-        before = tree(zones_path(zones).parent)
-        ends = time.monotonic() + SECONDS
+        before = tree(zones, tmp_path)
+        ends = time.monotonic() + SECONDS / 2
         while time.monotonic() < ends:
             sent = request(chance, [*good, *found], readable, chance.choice(tokens))
             answer = send(port, sent)
@@ -93,7 +99,7 @@ def test_no_request_breaks_the_service_leaves_its_folder_or_is_told_in_the_log(z
         health = send(port, b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert health.status == 200
     assert list(list_foreign(zones.landing)) == []
-    assert {path for path in tree(zones_path(zones).parent) - before if "/landing/" not in path} == set()
+    assert tree(zones, tmp_path) == before
     assert all(canary.read_text() == CANARY for canary in canaries)
     reasons = [line["reason"] for each in KINDS for line in landed(zones.landing, each) if "reason" in line]
     assert not [reason for reason in reasons if "cannot be read" in reason], "a fault of ours was taken for an odd item"
@@ -103,7 +109,7 @@ def test_no_request_breaks_the_service_leaves_its_folder_or_is_told_in_the_log(z
     assert not any(token.split("_", 2)[2].encode() in said for token in tokens)
     collect_all(zones, today=dt.datetime.now(dt.UTC).date() + dt.timedelta(days=3))
     assert rows(zones, "rejected")
-    assert {"keep", "mask", "drop"} == {row["source"] for row in rows(zones, "inferences")}
+    assert {"keep"} <= {row["source"] for row in rows(zones, "inferences")} <= {"keep", "mask", "drop"}
     with capsys.disabled():
         print(f"\n{statuses.total():,} requests: {dict(sorted(statuses.items()))}")
 
@@ -138,13 +144,15 @@ def plain(path: str, kind: str, body: bytes, token: str) -> bytes:
     return head.encode() + body
 
 
-def zones_path(zones: Zones) -> Path:
-    return Path(zones.home)
-
-
-def tree(folder: Path) -> set[str]:
-    """Every path below, what the tests themselves write apart."""
-    return {str(path) for path in folder.rglob("*") if path.name != "log.jsonl"}
+def tree(zones: Zones, folder: Path) -> dict[str, int]:
+    """Size of everything but landing: of every file below, what the tests themselves write apart, and every object."""
+    files = {
+        str(path): path.stat().st_size for path in folder.rglob("*") if path.is_file() and path.name != "log.jsonl"
+    }
+    found = {path: size for path, size in files.items() if not path.startswith(f"{folder}/landing/")}
+    for zone in (zones.journal, zones.lake, zones.exchange, zones.published):
+        found |= {f"{zone.url}/{entry.path}": entry.size for entry in zone.list()}
+    return found
 
 
 def tail(log: Path) -> str:
