@@ -148,6 +148,24 @@ def test_labels_indexes_gold_and_what_is_simulated_are_shown(filled: Zones) -> N
     assert "Feedback: a program" not in shown.text
 
 
+def test_a_plan_is_shown_beside_the_interval_that_came_of_it(zones: Zones) -> None:
+    publish_marts(
+        zones, quality=[estimate(day, None, 0.2, 0.1, 0.1 + width) for day, width in ((DAYS[4], 0.3), (DAYS[9], 0.15))]
+    )
+    plan: Row = {"eval": "hallucination", "width": 0.1, "expected_width": 0.098, "per_day": 71}
+    plan["day"] = DAYS[5].isoformat()
+    for number, each in enumerate(
+        (plan, {**plan, "day": DAYS[4].isoformat()}, {**plan, "width": 0.02, "per_day": None})
+    ):
+        zones.journal.put(f"plans/grounded/v1/{number}.json", json.dumps(each).encode())
+    zones.journal.put("plans/other/v1/0.json", json.dumps({**plan, "eval": "other"}).encode())
+    assert page(zones).tables["Labels planned, and the intervals that came of it"][1:] == [
+        ["hallucination", "7 Nov 2026", "71", "10.0 points", "9.8 points", "15.0 points, 11 Nov 2026"],
+        ["hallucination", "7 Nov 2026", "out of reach", "2.0 points", "9.8 points", "15.0 points, 11 Nov 2026"],
+        ["other", "7 Nov 2026", "71", "10.0 points", "9.8 points", "not yet"],
+    ]
+
+
 def test_what_was_rejected_is_counted_without_what_people_wrote(filled: Zones) -> None:
     shown = page(filled)
     assert [row[0] for row in shown.tables["What was rejected, and why"][1:]] == [

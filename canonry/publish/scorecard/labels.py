@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from canonry.publish.scorecard import agreement, charts, formats
 from canonry.publish.scorecard.parts import Block, Headline, Missing, Panel, Panels, Row, Section, Table
 from canonry.publish.scorecard.read import Inputs
@@ -30,6 +32,8 @@ def section(inputs: Inputs) -> Section:
         Panels("Labeled, of what was drawn", "Answers drawn for labeling, by product, those with most first.", panels)
     ]
     blocks.append(_progress(inputs))
+    if inputs.plans:
+        blocks.append(_plans(inputs))
     blocks += agreement.blocks(inputs.agreement)
     if inputs.gold:
         blocks.append(_gold(inputs))
@@ -54,6 +58,35 @@ def _progress(inputs: Inputs) -> Table:
         for row in inputs.labels
     ]
     return Table("Label progress in figures", columns, rows, numbers_from=2)
+
+
+def _plans(inputs: Inputs) -> Table:
+    """What was planned, beside the newest interval over all calls that ends on the plan's day or later."""
+    rows = []
+    for plan in inputs.plans:
+        widths = [
+            (row["day"], row["interval_high"] - row["interval_low"])
+            for row in inputs.quality
+            if row["eval"] == plan["eval"] and row["slice"] == "all" and row["interval_low"] is not None
+            if row["day"].isoformat() >= plan["day"]
+        ]
+        now = max(widths, default=None)
+        rows.append(
+            (
+                plan["eval"],
+                formats.day(dt.date.fromisoformat(plan["day"])),
+                "out of reach" if plan["per_day"] is None else formats.count(plan["per_day"]),
+                _points(plan["width"]),
+                _points(plan["expected_width"]),
+                f"{_points(now[1])}, {formats.day(now[0])}" if now else "not yet",
+            )
+        )
+    columns = ("eval", "planned", "items a day", "width asked for", "width expected", "width now")
+    return Table("Labels planned, and the intervals that came of it", columns, rows, numbers_from=2)
+
+
+def _points(width: float) -> str:
+    return f"{100 * width:.1f} points"
 
 
 def _gold(inputs: Inputs) -> Table:

@@ -1,4 +1,4 @@
-"""What the page is made of: published tables, releases and moves, what was rejected, and what calls say is simulated.
+"""What the page is made of: published tables, releases, moves, plans, what was rejected, what calls say is simulated.
 
 Nothing else is read.
 """
@@ -60,6 +60,8 @@ class Inputs:
     """Label progress: scheme, scheme_version, product, drawn, exported, labeled, skipped."""
     agreement: Sequence[Row]
     """Agreement of reviewers, as in agreement_daily."""
+    plans: Sequence[Row]
+    """The last day's plans of each eval, as the journal has them, the widest interval first."""
     rejected: Sequence[Row]
     """Rejected events counted by day, kind, source and reason."""
     simulated: Mapping[str, tuple[str, ...]]
@@ -96,6 +98,7 @@ def read_inputs(zones: Zones, *, labels: Sequence[Row], candidates: Sequence[Row
         gold=_gold(zones.published),
         labels=labels,
         agreement=rows["agreement_daily"],
+        plans=_plans(zones.journal),
         rejected=_rejected(zones.lake, first),
         simulated=_simulated(zones.lake, rows["cost_daily"]),
     )
@@ -136,6 +139,15 @@ def _gold(published: Storage) -> list[Row]:
         for name in names
         if release.last_move(published, "gold", name)
     ]
+
+
+def _plans(journal: Storage) -> list[Row]:
+    found = [json.loads(journal.read(entry.path)) for entry in journal.list("plans")]
+    last: dict[str, str] = {}
+    for plan in found:
+        last[plan["eval"]] = max(plan["day"], last.get(plan["eval"], ""))
+    newest = [plan for plan in found if plan["day"] == last[plan["eval"]]]
+    return sorted(newest, key=lambda plan: (plan["eval"], -plan["width"]))
 
 
 def _rejected(lake_zone: Storage, first: dt.date | None) -> list[Row]:
