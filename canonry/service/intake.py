@@ -92,7 +92,7 @@ class Intake:
         self._loop = asyncio.get_running_loop()
         if isinstance(self._landing, LocalStorage):
             # A folder that vanishes later is not made again: it may be a disk that is gone.
-            self._landing.root.mkdir(parents=True, exist_ok=True)
+            self._landing.make_root()
         self._thread = threading.Thread(target=self._write_all, name="canonry-intake", daemon=True)
         self._thread.start()
 

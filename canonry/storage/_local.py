@@ -187,6 +187,10 @@ class LocalStorage:
         if present is None or present.size == 0:
             self._files.sync_folder(target.parent)
 
+    def make_root(self) -> None:
+        """Create the folder itself, if it is not there, and make its name durable."""
+        self._make_folders(self.root)
+
     def delete(self, path: str) -> None:
         target = self._at(path)
         with suppress(FileNotFoundError, NotADirectoryError):
@@ -227,8 +231,15 @@ class LocalStorage:
             self._make_folders(folder.parent)
         if inside or not folder.exists():
             self._files.make_folder(folder)
-            self._files.sync_folder(folder.parent)
+        self._files.sync_folder(folder.parent) if inside else self._sync_above(folder)
         self._durable.add(folder)
+
+    def _sync_above(self, root: Path) -> None:
+        """Make the root's name durable, and its folder's: the home of zones may be as new as the zone."""
+        for folder in root.parents[:2]:
+            # Whoever made it in a folder that we may not read has looked after that.
+            with suppress(PermissionError):
+                self._files.sync_folder(folder)
 
     @contextmanager
     def _lock(self) -> Iterator[None]:

@@ -47,6 +47,18 @@ def test_after_a_crash_everything_acknowledged_is_there(store, disk, tmp_path):
     assert before.keys() == {"put/deep/down/a", "put/deep/down/b", "absent/a", "match/a", "file/a", "copied/a", "log/a"}
 
 
+def test_after_a_crash_a_zone_is_there_that_others_made_and_nobody_synced(tmp_path):
+    disk = ForgetfulFiles(tmp_path)
+    home = tmp_path / "home"
+    for folder in (home, home / "canonry", home / "canonry" / "landing"):
+        disk.make_folder(folder)
+    disk.sync_folder(tmp_path)
+    store = LocalStorage(home / "canonry" / "landing", disk)
+    store.append("inferences/a", b"acknowledged")
+    disk.crash()
+    assert LocalStorage(store.root, disk).read("inferences/a") == b"acknowledged"
+
+
 def test_the_stand_in_forgets_what_was_not_synced(store, disk):
     store.put("kept", b"1")
     disk.write(store.root / "unsynced name", b"1")
