@@ -16,11 +16,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from canonry.storage import Zones
+from canonry import lake
+from canonry.storage import Zones, open_zones
 from tests.client.test_real_service import ROOT, key, port, serving
 from tests.collect.making import collect_all, ids
+from tests.s3 import bucket, s3_endpoint
 
-__all__ = ["key", "port"]
+__all__ = ["bucket", "key", "port", "s3_endpoint"]
+
+
+@pytest.fixture(params=["folder", "object store"])
+def zones(request: pytest.FixtureRequest, tmp_path: Path) -> Zones:
+    """Empty zones, in a folder and on the object store's emulator."""
+    found = open_zones(tmp_path / "home" if request.param == "folder" else request.getfixturevalue("bucket"))
+    lake.ensure_anchors(found.lake)
+    return found
+
 
 PRODUCT = """
 import json, sys, threading, time

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,7 +58,8 @@ def serving(zones: Zones, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """`canonry serve` on this port, ready; killed in the end."""
     command = [str(Path(sys.executable).parent / "canonry"), "serve", "--port", str(port)]
     environment = {**os.environ, "CANONRY_HOME": zones.home, "CANONRY_ASSETS": str(ROOT / "assets")}
-    said = Path(zones.home, f"said.{time.time_ns()}.txt")
+    folder = tempfile.TemporaryDirectory()
+    said = Path(folder.name, "said.txt")
     with open(said, "wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
     try:
@@ -73,6 +75,7 @@ def serving(zones: Zones, port: int) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
+        folder.cleanup()
 
 
 def landed(zones: Zones, kind: str) -> list[dict[str, object]]:
