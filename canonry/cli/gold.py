@@ -97,7 +97,7 @@ def export(
 ) -> None:
     """Write a gold set as files to train on: JSON Lines chats for a judge, Parquet, or a Hugging Face repository.
 
-    Example: canonry gold export groundedness --format huggingface --to /tmp/groundedness
+    Example: canonry gold export groundedness --format huggingface --to groundedness-export
     """
     from canonry.label.gold import SPLITS
     from canonry.label.gold.export import export_files, write_folder

@@ -18,7 +18,8 @@ from canonry.catalog import SchemeSpec
 from canonry.consensus import standing_rows
 from canonry.label.config import SPANS
 
-_TOKEN = re.compile(r"\w+|[^\w\s]")
+TOKEN = re.compile(r"\w+|[^\w\s]")
+"""A word, or a sign: what spans are compared by."""
 
 Passage = tuple[int, int]
 
@@ -83,7 +84,7 @@ def mark_tokens(
     cluster: list[npt.NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
     compared: dict[tuple[str, str], list[list[list[int]]]] = defaultdict(list)
     for place, (text, by_reader) in enumerate(zip(texts, readings, strict=True)):
-        tokens = np.array([match.span() for match in _TOKEN.finditer(text)], dtype=np.int64).reshape(-1, 2)
+        tokens = np.array([match.span() for match in TOKEN.finditer(text)], dtype=np.int64).reshape(-1, 2)
         marked = {reader: _marked(tokens, passages) for reader, passages in by_reader.items()}
         times = np.sum(list(marked.values()), axis=0, dtype=np.int64)
         counts.append(np.stack([len(marked) - times, times], axis=1))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any
@@ -12,8 +11,7 @@ import pyarrow as pa
 from canonry.catalog import SchemeSpec
 from canonry.consensus import standing_rows
 from canonry.label.config import SPANS
-
-_TOKEN = re.compile(r"\w+|[^\w\s]")
+from canonry.label.marks import TOKEN
 
 
 def agreed_spans(
@@ -38,7 +36,7 @@ def agreed_spans(
 
 def majority(readings: list[list[dict[str, Any]]], answer: str) -> list[dict[str, Any]]:
     """Spans of an answer that more than half of the readings mark with one label."""
-    tokens = [match.span() for match in _TOKEN.finditer(answer)]
+    tokens = [match.span() for match in TOKEN.finditer(answer)]
     times: Counter[tuple[str, int]] = Counter()
     for spans in readings:
         times.update(
