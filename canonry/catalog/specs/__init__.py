@@ -1,0 +1,48 @@
+"""The specs: one class a kind of file in `assets/`. Values with a history are lists of dated entries."""
+
+from canonry.catalog.specs.base import NAME_PATTERN, Name, Spec
+from canonry.catalog.specs.evals import EvalSpec, MonitorSpec
+from canonry.catalog.specs.indexes import Chunking, Documents, Gate, GoldenQuery, IndexSpec
+from canonry.catalog.specs.models import Encoder, ModelPrice, ModelSpec, Price, StageMove
+from canonry.catalog.specs.prompts import PromptSpec, PromptVersion
+from canonry.catalog.specs.sampling import Overlap, SampleScore, Sampling
+from canonry.catalog.specs.schemes import Agreement, Choice, Consensus, Gold, SchemeSpec, Splits
+from canonry.catalog.specs.sources import Emit, Lookup, SourceSpec
+
+__all__ = [
+    "KINDS",
+    "NAME_PATTERN",
+    "Agreement",
+    "Choice",
+    "Chunking",
+    "Consensus",
+    "Documents",
+    "Emit",
+    "Encoder",
+    "EvalSpec",
+    "Gate",
+    "Gold",
+    "GoldenQuery",
+    "IndexSpec",
+    "Lookup",
+    "ModelPrice",
+    "ModelSpec",
+    "MonitorSpec",
+    "Name",
+    "Overlap",
+    "Price",
+    "PromptSpec",
+    "PromptVersion",
+    "SampleScore",
+    "Sampling",
+    "SchemeSpec",
+    "SourceSpec",
+    "Spec",
+    "Splits",
+    "StageMove",
+]
+
+KINDS: dict[str, type[Spec]] = {
+    kind.folder: kind for kind in (SourceSpec, ModelSpec, PromptSpec, SchemeSpec, IndexSpec, EvalSpec, MonitorSpec)
+}
+"""Spec class by folder of `assets/`."""

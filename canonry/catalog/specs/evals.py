@@ -1,0 +1,37 @@
+"""Estimates of quality, and the checks on them."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from canonry.catalog.specs.base import Name, Spec
+
+
+class EvalSpec(Spec):
+    """An estimate of quality: which labels, which slices, how sure."""
+
+    folder: ClassVar[str] = "evals"
+
+    metric: Name = Field(description="Name of the figure, as in the tables.")
+    scheme: Name = Field(description="Labeling scheme that gives the labels.")
+    field: Name = Field(description="Choice of the scheme that is read.")
+    positive: str = Field(description="The answer that counts as 1.")
+    slices: tuple[tuple[Literal["product", "team", "feature", "response_model"], ...], ...] = Field(
+        description="Each a list of fields to estimate by; [] is everything.", min_length=1
+    )
+    window_days: int = Field(7, description="Days, the estimate's own included.", gt=0)
+    confidence: float = Field(0.95, description="Of the interval.", gt=0.5, lt=1)
+    minimum_labels: int = Field(10, description="Fewer labels than this and the estimate is refused.", gt=1)
+
+
+class MonitorSpec(Spec):
+    """A check on an estimate: it warns when the interval rules out what is promised."""
+
+    folder: ClassVar[str] = "monitors"
+
+    eval: Name = Field(description="The estimate watched.")
+    slice: tuple[Literal["product", "team", "feature", "response_model"], ...] = Field(description="Which slice.")
+    at_most: float = Field(description="Warn when the interval lies wholly above this.", ge=0, le=1)
+    severity: Literal["warn", "error"] = Field("warn", description="How loud.")
