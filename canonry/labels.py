@@ -100,6 +100,11 @@ class Draw:
         """Calls that could have been chosen."""
         return sum(stratum.population for stratum in self.strata)
 
+    @property
+    def item_ids(self) -> frozenset[str]:
+        """Items that people may be asked about: those drawn, and those whose answer is known."""
+        return frozenset([*(item.item_id for item in self.items), *(item.item_id for item in self.known)])
+
     def joint_probability(self, one: DrawnItem, other: DrawnItem) -> float:
         """The probability with which two different items were chosen together.
 

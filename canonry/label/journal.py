@@ -84,14 +84,14 @@ def _drawn(
     journal: Storage, name: str, annotations: list[tuple[str, Annotation]]
 ) -> tuple[dict[dt.date, list[Annotation]], list[tuple[str, AnnotationProblem]]]:
     draws = {draw_name(name, version, day): (version, day) for version, day in list_draws(journal, name)}
-    items: dict[str, set[str]] = {}
+    items: dict[str, frozenset[str]] = {}
     accepted: dict[dt.date, list[Annotation]] = defaultdict(list)
     foreign = []
     for place, annotation in annotations:
         draw_id = annotation.draw_id
         if draw_id in draws and draw_id not in items:
             draw = read_draw(journal, name, *draws[draw_id])
-            items[draw_id] = {item.item_id for item in draw.items} if draw else set()
+            items[draw_id] = draw.item_ids if draw else frozenset()
         if annotation.item_id in items.get(draw_id, ()):
             accepted[draws[draw_id][1]].append(annotation)
         else:

@@ -30,7 +30,8 @@ class LabelsWritten:
 def write_labels(zones: Zones, day: dt.date) -> LabelsWritten:
     """Write `lake/labels` of a day: the latest version of every annotation of that day's draws, with how it was drawn.
 
-    The day is the draw's, not the annotation's, so that an estimate of a window reads the window's days alone.
+    The day is the draw's, not the annotation's, so that an estimate of a window reads the window's days alone. Answers
+    to items whose answer is known have no row: nobody drew them. Raises LookupError for an item that its draw lacks.
     """
     latest: dict[tuple[str, str], dict[str, Any]] = {}
     order: dict[tuple[str, str], tuple[str, bytes]] = {}
@@ -43,7 +44,7 @@ def write_labels(zones: Zones, day: dt.date) -> LabelsWritten:
             if key not in order or place > order[key]:
                 order[key], latest[key] = place, version
     draws = _Draws(zones.journal, day)
-    rows = [_row(latest[key], draws) for key in sorted(latest)]
+    rows = [_row(latest[key], facts) for key in sorted(latest) if (facts := draws.facts(latest[key])) is not None]
     made_from = {"annotations": entries, "draws": draws.digests}
     changed = lake.write(zones.lake, "labels", day, pa.Table.from_pylist(rows, lake.SCHEMAS["labels"]), made_from)
     skipped = sum(row["cancelled"] and row["deleted_at"] is None for row in rows)
@@ -69,17 +70,17 @@ class _Draws:
     def __init__(self, journal: Storage, day: dt.date) -> None:
         self._journal = journal
         self._day = day
-        self._items: dict[str, dict[str, dict[str, Any]]] = {}
+        self._items: dict[str, dict[str, dict[str, Any] | None]] = {}
         self.digests: dict[str, str] = {}
 
-    def facts(self, scheme: str, version: str, item_id: str) -> dict[str, Any]:
-        """What the draw says of one of its items."""
-        path = draw_path(scheme, int(version), self._day)
+    def facts(self, version: dict[str, Any]) -> dict[str, Any] | None:
+        """What the draw says of an annotation's item; None where its answer is known and it was not drawn."""
+        path = draw_path(version["scheme"], int(version["scheme_version"]), self._day)
         if path not in self._items:
             data = self._journal.read(path)
             draw = Draw.from_json(data)
             self.digests[path] = hashlib.sha256(data).hexdigest()
-            self._items[path] = {
+            self._items[path] = dict.fromkeys((item.item_id for item in draw.known), None) | {
                 item.item_id: {
                     "inference_id": item.inference_id,
                     "inclusion_probability": item.inclusion_probability,
@@ -87,14 +88,17 @@ class _Draws:
                 }
                 for item in draw.items
             }
-        return self._items[path][item_id]
+        if version["item_id"] not in self._items[path]:
+            annotation, item = version["annotation_id"], version["item_id"]
+            raise LookupError(f"journal/{path}: items: has no {item!r}, which annotation {annotation!r} is of")
+        return self._items[path][version["item_id"]]
 
 
-def _row(version: dict[str, Any], draws: _Draws) -> dict[str, Any]:
+def _row(version: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
     result = version["result"]
     return {
         **version,
-        **draws.facts(version["scheme"], version["scheme_version"], version["item_id"]),
+        **facts,
         "created_at": _moment(version["created_at"]),
         "updated_at": _moment(version["updated_at"]),
         "deleted_at": _moment(version.get("deleted_at")),

@@ -140,7 +140,7 @@ def _journal_deletions(
     deleted = {}
     for version, day in list_draws(journal, project.scheme) if annotation_ids else ():
         draw = read_draw(journal, project.scheme, version, day)
-        items = {item.item_id for item in draw.items} if draw else set()
+        items = draw.item_ids if draw else frozenset()
         ids = {each for each in annotation_ids if _item(each) in items}
         latest: dict[str, dict[str, Any]] = {}
         for row in sorted(journalled(journal, project.scheme, day), key=version_order) if ids else ():
