@@ -82,6 +82,8 @@ def _settings(name: str, scheme: SchemeSpec) -> dict[str, Any]:
         "label_config": labeling_config(name, scheme),
         "expert_instruction": instructions,
         "show_instruction": True,
+        # Each task says for itself how many people it goes to: see `overlap`.
+        "maximum_annotations": 1,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import time
 from collections import Counter, defaultdict
@@ -10,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from canonry.catalog import SchemeSpec
 from canonry.label import register
+from canonry.label.overlap import asked_of_several, is_overwritten, set_overlap
 from canonry.label.project import keep_project, task_count
 from canonry.label.register import Project
 from canonry.label.studio import ONCE, LabelStudioError, Unanswered, errors, list_tasks, where
 from canonry.label.tasks import tasks_path
-from canonry.labels import draw_name, list_draws, read_draw
+from canonry.labels import Draw, draw_name, list_draws, read_draw
 from canonry.progress import track
-from canonry.storage import Zones
+from canonry.storage import Storage, Zones
 
 if TYPE_CHECKING:
     from label_studio_sdk import LabelStudio
@@ -26,6 +28,9 @@ CHUNK = 500
 
 LOOKS = 6
 SECONDS_BETWEEN_LOOKS = 5.0
+
+RECENT = 28
+"""Draws that are searched for a task which tells whether somebody changed how many people tasks go to."""
 
 _NAMED = 5
 
@@ -47,10 +52,12 @@ def send_tasks(zones: Zones, client: LabelStudio, name: str, scheme: SchemeSpec)
     """Send every exported task of the scheme's version that the server does not have. One at a time a project.
 
     A batch is a draw. What is on the server whole is recorded and not asked for again: a task that people removed
-    there stays removed. A sending that was cut off is completed by the next. Raises LabelStudioError.
+    there stays removed. A sending that was cut off is completed by the next. Each task goes to as many people as its
+    draw says, also where somebody changed that on the server. Raises LabelStudioError.
     """
     project = keep_project(client, zones.journal, name, scheme)
     recorded = register.batches_sent(zones.journal, project)
+    _keep_overlap(zones.journal, client, project, recorded)
     already_there = sum(len(tasks) for tasks in recorded.values())
     pending = {
         draw_name(name, version, day): day
@@ -64,6 +71,8 @@ def send_tasks(zones: Zones, client: LabelStudio, name: str, scheme: SchemeSpec)
             continue
         tasks = json.loads(zones.exchange.read(tasks_path(name, draw)))
         recorded[batch_id], missing = _send_batch(client, project, batch_id, tasks)
+        if people := _people(draw, recorded[batch_id]):
+            set_overlap(client, _of_batch(client, project, batch_id), people)
         register.record_batch(zones.journal, project, batch_id, recorded[batch_id])
         sent += missing
         already_there += len(tasks) - missing
@@ -103,10 +112,38 @@ def _send_chunk(client: LabelStudio, project: Project, batch_id: str, chunk: lis
 def _there(client: LabelStudio, project: Project, batch_id: str) -> dict[str, list[int]]:
     """Ids of the tasks that the server has of a batch, by item."""
     there: dict[str, list[int]] = defaultdict(list)
-    for task in list_tasks(client, project.project_id, [where("data.batch_id", "equal", batch_id)]):
-        if task["data"]["batch_id"] == batch_id:
-            there[task["data"]["item_id"]].append(task["id"])
+    for task in _of_batch(client, project, batch_id):
+        there[task["data"]["item_id"]].append(task["id"])
     return there
+
+
+def _of_batch(client: LabelStudio, project: Project, batch_id: str) -> list[dict[str, Any]]:
+    tasks = list_tasks(client, project.project_id, [where("data.batch_id", "equal", batch_id)])
+    return [task for task in tasks if task["data"]["batch_id"] == batch_id]
+
+
+def _people(draw: Draw, tasks: dict[str, int]) -> dict[int, int]:
+    """How many people are asked, by task that goes to more than one; `tasks` are ids by item."""
+    several = asked_of_several(draw)
+    return {tasks[item_id]: several[item_id] for item_id in sorted(several.keys() & tasks.keys())}
+
+
+def _keep_overlap(journal: Storage, client: LabelStudio, project: Project, recorded: dict[str, dict[str, int]]) -> None:
+    """Set anew how many people tasks go to, where the server says otherwise of one of the latest."""
+    sent = {
+        day: recorded[batch_id]
+        for version, day in list_draws(journal, project.scheme)
+        if version == project.version and (batch_id := draw_name(project.scheme, version, day)) in recorded
+    }
+
+    def people(day: dt.date) -> dict[int, int]:
+        draw = read_draw(journal, project.scheme, project.version, day)
+        return _people(draw, sent[day]) if draw else {}
+
+    latest = next((found for day in sorted(sent, reverse=True)[:RECENT] if (found := people(day))), {})
+    if is_overwritten(client, latest):
+        everybody = {task_id: count for day in sent for task_id, count in people(day).items()}
+        set_overlap(client, list_tasks(client, project.project_id, []), everybody)
 
 
 def _reconcile(client: LabelStudio, project: Project, recorded: dict[str, dict[str, int]]) -> tuple[str, ...]:

@@ -69,6 +69,11 @@ class Labeling:
         """Ids of its tasks on the server."""
         return [task["id"] for task in list_tasks(self.client, self.project.project_id, [])]
 
+    def overlap(self) -> dict[str, int]:
+        """How many people the server hands each item to."""
+        tasks = list_tasks(self.client, self.project.project_id, [])
+        return {task["data"]["item_id"]: task["overlap"] for task in tasks}
+
     def labels(self) -> list[dict[str, Any]]:
         """Rows of its day's labels, written anew."""
         write_labels(self.zones, DAY)
