@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from canonry.feedback import SIGNALS
+
 SCHEMA_VERSION = 1
 
 FieldType = Literal["text", "integer", "real", "boolean", "time", "json", "retrieved"]
@@ -25,6 +27,8 @@ class Field:
     minimum: float | None = None
     maximum: float | None = None
     one_of: tuple[str, ...] = ()
+    of_signal: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    """Numbers it must be one of where the event's `signal` is so named."""
 
 
 @dataclass(frozen=True)
@@ -153,8 +157,15 @@ FEEDBACK = EventType(
         _text("trace_id", "The trace it is about: its last answering call, where none is named or known."),
         Field("given_at", "time", "When it was given, UTC.", required=True),
         Field("origin", "text", "Who gave it.", required=True, one_of=("user", "reviewer", "implicit")),
-        _text("signal", "thumb, rating, correction, edit_distance, retry, copied, …", required=True),
-        Field("value", "real", "From -1 (bad) to 1 (good).", minimum=-1, maximum=1),
+        _text("signal", f"{', '.join(SIGNALS)}; other names are kept, and never estimated from.", required=True),
+        Field(
+            "value",
+            "real",
+            "From -1 (bad) to 1 (good), as the signal's meaning in canonry/feedback.py says.",
+            minimum=-1,
+            maximum=1,
+            of_signal=tuple((each.name, each.values) for each in SIGNALS.values() if each.values),
+        ),
         _text("comment", "What the person wrote."),
         _text("correction", "What the answer should have been."),
         _text("user_hash", "Keyed hash of the user's id."),

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from canonry.client._openai import wrap_openai
     from canonry.client._prompt import Prompt, PromptError, aget_prompt, get_prompt
     from canonry.client._table import aread_table, read_table
+    from canonry.feedback import edit_distance
     from canonry.release import Damaged, NotReleased, ReleaseError
     from canonry.search import Hit, SearchError
 
@@ -64,6 +65,7 @@ _WHERE = {
     "canonry.client._openai": ("wrap_openai",),
     "canonry.client._prompt": ("Prompt", "PromptError", "aget_prompt", "get_prompt"),
     "canonry.client._table": ("aread_table", "read_table"),
+    "canonry.feedback": ("edit_distance",),
     "canonry.release": ("Damaged", "NotReleased", "ReleaseError"),
     "canonry.search": ("Hit", "SearchError"),
 }
@@ -91,6 +93,7 @@ __all__ = [
     "aopen_index",
     "aread_table",
     "current_call",
+    "edit_distance",
     "event_fields",
     "flush",
     "get_model",

@@ -46,11 +46,18 @@ def give_feedback(
 ) -> str:
     """Log what somebody thought of a call, or of a trace's last answering call; gives its `feedback_id`.
 
-    `signal` is thumb, rating, correction, edit_distance, retry, copied, …; `value` lies between -1 (bad) and 1 (good);
-    `origin` is user, reviewer or implicit. Fields are those of `canonry.events.FEEDBACK`. Raises nothing.
+    `signal` is one of `canonry.feedback.SIGNALS`, which says what each means, or a name of your own; `value` lies
+    between -1 (bad) and 1 (good); `origin` is user, reviewer or implicit. Fields are those of
+    `canonry.events.FEEDBACK`. Raises nothing; a value that the signal cannot have is counted in `stats().rejected`.
 
     >>> inference_id = log_inference(product="docs-site", team="docs")
     >>> feedback_id = give_feedback(inference_id, signal="thumb", value=-1, comment="This is the old price.")
+
+    What the user sent instead of the answer:
+
+    >>> from canonry.client import edit_distance
+    >>> changed = edit_distance("Press the button.", "Press the red button.")
+    >>> feedback_id = give_feedback(inference_id, signal="edit_distance", value=1 - 2 * changed, origin="implicit")
     """
     return default_log().give_feedback(
         inference_id,

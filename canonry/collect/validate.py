@@ -182,6 +182,12 @@ def _reasons(field: Field) -> Iterator[str]:
         yield f"CASE WHEN {_cast(field)} < {field.minimum} THEN {shown} || ' is below {field.minimum:g}' END"
     if field.maximum is not None:
         yield f"CASE WHEN {_cast(field)} > {field.maximum} THEN {shown} || ' is above {field.maximum:g}' END"
+    for signal, numbers in field.of_signal:
+        expected = " or ".join(f"{number:g}" for number in numbers)
+        yield (
+            f"CASE WHEN signal = '{signal}' AND {_cast(field)} NOT IN ({', '.join(map(str, numbers))}) "
+            f"THEN {shown} || ' is not {expected}, as {signal} needs' END"
+        )
     if field.one_of:
         choices = ", ".join(f"'{choice}'" for choice in field.one_of)
         yield f"CASE WHEN {name} NOT IN ({choices}) THEN {shown} || ' is none of {', '.join(field.one_of)}' END"

@@ -26,6 +26,7 @@ def checker(kind: str, team: str) -> Check:
     """A check of documents of a kind on behalf of a team; "" is nobody's, and leaves an event's own team standing."""
     required, numbers, others = _judges(kind)
     sets_team = any(field.name == "team" for field in EVENT_TYPES[kind].fields)
+    numbers_of_signal = [(field.name, dict(field.of_signal)) for field in EVENT_TYPES[kind].fields if field.of_signal]
 
     def check(document: dict[str, Any]) -> str | None:
         get = document.get
@@ -47,7 +48,7 @@ def checker(kind: str, team: str) -> Check:
         for name, judge in others:
             if (value := get(name)) is not None and (reason := judge(value)):
                 return reason
-        return None
+        return _not_of_signal(document, numbers_of_signal) if numbers_of_signal else None
 
     return check
 
@@ -82,6 +83,16 @@ def _judges(
         else:
             others.append((field.name, judge))
     return required, tuple(numbers), tuple(others)
+
+
+def _not_of_signal(document: dict[str, Any], fields: list[tuple[str, dict[str, tuple[float, ...]]]]) -> str | None:
+    signal = document.get("signal")
+    for name, numbers in fields:
+        allowed = numbers.get(signal) if isinstance(signal, str) else None
+        value = document.get(name)
+        if allowed and value is not None and (_as_number(value) if isinstance(value, str) else value) not in allowed:
+            return f"{name}: is not {' or '.join(f'{number:g}' for number in allowed)}, as {signal} needs"
+    return None
 
 
 def _judge(field: Field) -> Judge | None:

@@ -40,6 +40,15 @@ def test_a_wrong_value_costs_its_own_row_which_is_kept_as_it_came(zones: Zones, 
     assert json.loads(row["raw"])[field] == value
 
 
+def test_a_value_that_its_signal_cannot_have_is_rejected_with_what_it_can(zones: Zones):
+    halves = [feedback(number, signal=name, value=0.5) for number, name in enumerate(["thumb", "rating", "Relevance"])]
+    writer(zones.landing).append("feedback", halves)
+    collect_day(zones, "feedback", DAY, today=AFTER)
+    assert ids(zones, "feedback", DAY) == ["thumb-0001", "thumb-0002"]
+    (row,) = rows(zones, "rejected", DAY)
+    assert row["reason"] == "value: '0.5' is not -1 or 1, as thumb needs"
+
+
 @pytest.mark.parametrize(
     ("field", "value"), [("origin", "robot"), ("value", 1.5), ("value", -2), ("given_at", None), ("signal", "")]
 )

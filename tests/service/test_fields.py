@@ -64,6 +64,20 @@ FEEDBACK = [
     {"origin": None},
     {"signal": ""},
     {"signal": 3},
+    {"signal": ["thumb"], "value": 0.5},
+    {"signal": "thumb", "value": 0.5},
+    {"signal": "thumb", "value": "0.5"},
+    {"signal": "thumb", "value": "1.0"},
+    {"signal": "thumb", "value": 0},
+    {"signal": "thumb", "value": None},
+    {"signal": "rating", "value": 0.5},
+    {"signal": "copied", "value": -1},
+    {"signal": "copied", "value": 1},
+    {"signal": "copied", "value": None},
+    {"signal": "retry", "value": 1},
+    {"signal": "accepted", "value": 0},
+    {"signal": "edit_distance", "value": 0.25},
+    {"signal": "Relevance", "value": 0.25},
 ]
 
 
@@ -79,6 +93,13 @@ def test_the_door_and_collect_find_the_same_events_wrong(zones, kind, event, cha
     taken = {int(identifier.rpartition("-")[2]) for identifier in ids(zones, kind)}
     judged = {number for number, reason in found.items() if reason is None}
     assert [changes[number] for number in sorted(taken ^ judged)] == []
+
+
+def test_a_value_that_a_signal_cannot_have_is_told_with_those_it_can():
+    check = checker("feedback", "sales")
+    assert check(feedback(1, signal="thumb", value=0.5)) == "value: is not -1 or 1, as thumb needs"
+    assert check(feedback(1, signal="copied", value=0)) == "value: is not 1, as copied needs"
+    assert check(feedback(1, signal="a signal of one's own", value=0.5)) is None
 
 
 def test_a_reason_names_the_field_and_never_the_value():
