@@ -80,6 +80,8 @@ SCHEMAS: dict[str, pa.Schema] = {
             ("metric", pa.string()),
             ("value", pa.float64()),
             ("scored_at", TIME),
+            # What the scorer marks in the answer, in characters; null where it marks nothing by its nature.
+            ("spans", pa.list_(pa.struct({"start": pa.int64(), "end": pa.int64(), "label": pa.string()}))),
         ]
     ),
     "estimates": pa.schema(

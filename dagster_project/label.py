@@ -75,7 +75,11 @@ def build(name: str, spec: SchemeSpec) -> dg.Definitions:
             if day in days and version == scheme.version
             if (draw := draw_day(platform.zones, name, scheme, day, platform.now()))
         ]
-        return dg.MaterializeResult(metadata={"tasks": sum(each.tasks for each in made), "files": len(made)})
+        problems = [problem for each in made for problem in each.problems]
+        for problem in problems:
+            context.log.warning(problem)
+        shown = {"tasks": sum(each.tasks for each in made), "files": len(made), "predictions_left_out": len(problems)}
+        return dg.MaterializeResult(metadata=shown)
 
     @dg.asset(
         key=["label_studio", name, "tasks"],

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 from canonry.catalog import SchemeSpec
 from canonry.label import register
 from canonry.label.config import labeling_config
+from canonry.label.predictions import shows_predictions
 from canonry.label.register import Project
 from canonry.label.studio import ONCE, LabelStudioError, Missing, errors, server_url
 from canonry.storage import Storage
@@ -53,7 +54,7 @@ def keep_project(client: LabelStudio, journal: Storage, name: str, scheme: Schem
             )
         return _ours(journal, name, scheme.version, made.id, made.created_at)
     there = _get(client, project.project_id)
-    if all(str(there[field] or "").strip() == str(value).strip() for field, value in wanted.items()):
+    if all(_same(there[field], value) for field, value in wanted.items()):
         return project
     if there["total_annotations_number"] and _asked(there["label_config"]) != _asked(wanted["label_config"]):
         raise LabelStudioError(
@@ -84,7 +85,13 @@ def _settings(name: str, scheme: SchemeSpec) -> dict[str, Any]:
         "show_instruction": True,
         # Each task says for itself how many people it goes to: see `overlap`.
         "maximum_annotations": 1,
+        "show_collab_predictions": shows_predictions(scheme),
     }
+
+
+def _same(there: Any, wanted: Any) -> bool:
+    # The server trims texts.
+    return (there or "").strip() == wanted.strip() if isinstance(wanted, str) else there == wanted
 
 
 def _asked(config: str) -> set[tuple[str, str]]:

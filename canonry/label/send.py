@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from canonry.catalog import SchemeSpec
 from canonry.label import register
+from canonry.label.checks import check_tasks
 from canonry.label.overlap import asked_of_several, is_overwritten, set_overlap
 from canonry.label.project import keep_project, task_count
 from canonry.label.register import Project
@@ -53,7 +54,8 @@ def send_tasks(zones: Zones, client: LabelStudio, name: str, scheme: SchemeSpec)
 
     A batch is a draw. What is on the server whole is recorded and not asked for again: a task that people removed
     there stays removed. A sending that was cut off is completed by the next. Each task goes to as many people as its
-    draw says, also where somebody changed that on the server. Raises LabelStudioError.
+    draw says, also where somebody changed that on the server. Nothing is sent of a file with a task that the scheme's
+    page does not allow. Raises LabelStudioError.
     """
     project = keep_project(client, zones.journal, name, scheme)
     recorded = register.batches_sent(zones.journal, project)
@@ -65,18 +67,34 @@ def send_tasks(zones: Zones, client: LabelStudio, name: str, scheme: SchemeSpec)
         if version == scheme.version and draw_name(name, version, day) not in recorded
     }
     sent = 0
+    refused: list[str] = []
     for batch_id, day in track(list(pending.items()), f"Send tasks of {name}"):
         draw = read_draw(zones.journal, name, scheme.version, day)
         if draw is None or not zones.exchange.head(tasks_path(name, draw)):
             continue
-        tasks = json.loads(zones.exchange.read(tasks_path(name, draw)))
+        tasks, wrong = read_tasks(zones.exchange, tasks_path(name, draw), name, scheme)
+        if wrong:
+            refused += wrong
+            continue
         recorded[batch_id], missing = _send_batch(client, project, batch_id, tasks)
         if people := _people(draw, recorded[batch_id]):
             set_overlap(client, _of_batch(client, project, batch_id), people)
         register.record_batch(zones.journal, project, batch_id, recorded[batch_id])
         sent += missing
         already_there += len(tasks) - missing
+    if refused:
+        listed = "\n".join([*refused[:_NAMED], *([f"and {len(refused) - _NAMED} more"] if refused[_NAMED:] else [])])
+        raise LabelStudioError(f"nothing of these files was sent, as the scheme's page does not allow:\n{listed}")
     return Sent(project, sent, already_there, _reconcile(client, project, recorded))
+
+
+def read_tasks(exchange: Storage, path: str, name: str, scheme: SchemeSpec) -> tuple[list[dict[str, Any]], list[str]]:
+    """Tasks of a file in the exchange, and what of it the scheme's page does not allow, each line naming the file."""
+    try:
+        tasks = json.loads(exchange.read(path))
+    except ValueError as error:
+        return [], [f"exchange/{path}: is not JSON: {error}"]
+    return tasks, [f"exchange/{path}: {problem}" for problem in check_tasks(tasks, name, scheme)]
 
 
 def _send_batch(

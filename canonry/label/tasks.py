@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from canonry import lake
 from canonry.catalog import SchemeSpec
 from canonry.label.config import labeling_config
+from canonry.label.predictions import read_predictions
 from canonry.labels import Draw
 from canonry.messages import answer_text, question_text
 from canonry.retrieval import retrieved_in_traces
@@ -49,6 +52,8 @@ class Export:
     path: str
     tasks: int
     written: bool
+    problems: tuple[str, ...] = ()
+    """Why the scorer's marks are left out of tasks that were written now."""
 
 
 def folder(name: str) -> str:
@@ -76,13 +81,21 @@ def export_tasks(zones: Zones, name: str, scheme: SchemeSpec, draw: Draw) -> Exp
     path = tasks_path(name, draw)
     if zones.exchange.head(path):
         return Export(path, len(draw.items), written=False)
-    tasks = make_tasks(draw, read_texts(zones.lake, draw))
+    texts = read_texts(zones.lake, draw)
+    answers = {inference_id: text.answer for inference_id, text in texts.items()}
+    predictions, problems = read_predictions(zones.lake, draw.day, scheme, answers)
+    tasks = make_tasks(draw, texts, predictions)
     written = zones.exchange.put_if_absent(path, json.dumps(tasks, indent=1, ensure_ascii=False).encode() + b"\n")
-    return Export(path, len(tasks), written)
+    return Export(path, len(tasks), written, tuple(problems))
 
 
-def make_tasks(draw: Draw, texts: dict[str, Texts]) -> list[dict[str, Any]]:
-    """Label Studio tasks for a draw, but for items whose text is no longer kept, or that share another's label."""
+def make_tasks(
+    draw: Draw, texts: Mapping[str, Texts], predictions: Mapping[str, dict[str, Any]] = MappingProxyType({})
+) -> list[dict[str, Any]]:
+    """Label Studio tasks for a draw, but for items whose text is no longer kept, or that share another's label.
+
+    `texts` and `predictions` are by inference_id.
+    """
     return [
         {
             "data": {
@@ -95,7 +108,8 @@ def make_tasks(draw: Draw, texts: dict[str, Texts]) -> list[dict[str, Any]]:
                 "question": texts[item.inference_id].question,
                 "passages": list(texts[item.inference_id].passages),
                 "answer": texts[item.inference_id].answer,
-            }
+            },
+            **({"predictions": [predictions[item.inference_id]]} if item.inference_id in predictions else {}),
         }
         for item in draw.items
         if item.inference_id in texts and item.same_as is None

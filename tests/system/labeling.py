@@ -9,9 +9,11 @@ from typing import Any
 
 import pyarrow as pa
 from label_studio_sdk import LabelStudio
+from playwright.sync_api import Page
 
 from canonry import lake
 from canonry.catalog import SchemeSpec
+from canonry.demo.label_studio_server import Server
 from canonry.label.draws import draw_day
 from canonry.label.partition import write_labels
 from canonry.label.project import find_project
@@ -108,3 +110,12 @@ def region(choice: str) -> dict[str, Any]:
     """An answer as Label Studio writes it."""
     value = {"choices": [choice]}
     return {"id": "r1", "from_name": "groundedness", "to_name": "answer", "type": "choices", "value": value}
+
+
+def log_in(page: Page, server: Server) -> None:
+    """Log the server's owner in, in a browser."""
+    page.goto(f"{server.url}/user/login")
+    page.fill("input[name=email]", server.username)
+    page.fill("input[name=password]", server.password)
+    page.click("button[type=submit]")
+    page.wait_for_url(lambda url: "/login" not in url)

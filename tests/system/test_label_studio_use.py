@@ -23,7 +23,7 @@ from canonry.label.studio import list_tasks
 from canonry.storage import Zones
 from dagster_project import label
 from dagster_project.resources import ASSETS, Platform
-from tests.system.labeling import DAY, SCHEME, Labeling, draw_calls, region
+from tests.system.labeling import DAY, SCHEME, Labeling, draw_calls, log_in, region
 
 
 def test_a_reviewer_sees_passages_question_answer_and_choices_and_labels_in_a_browser(
@@ -31,11 +31,7 @@ def test_a_reviewer_sees_passages_question_answer_and_choices_and_labels_in_a_br
 ) -> None:
     it = labeling(1)
     it.send()
-    page.goto(f"{server.url}/user/login")
-    page.fill("input[name=email]", server.username)
-    page.fill("input[name=password]", server.password)
-    page.click("button[type=submit]")
-    page.wait_for_url(lambda url: "/login" not in url)
+    log_in(page, server)
     page.goto(f"{server.url}/projects/{it.project.project_id}/data?labeling=1")
     expect(page.get_by_text("Labeling Instructions")).to_be_visible()
     page.get_by_role("button", name="Close modal").click()

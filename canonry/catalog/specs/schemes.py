@@ -98,7 +98,24 @@ class SchemeSpec(Spec):
     instructions: str = Field(description="What reviewers read first.", min_length=10)
     choices: tuple[Choice, ...] = Field(description="Questions to answer for each item.", min_length=1)
     spans: tuple[str, ...] = Field((), description="Labels for marked passages of the answer.")
+    predicted_by: str | None = Field(
+        None,
+        description="Scorer, as in lake/scores, whose marks reviewers may be shown; its labels are those of `spans`.",
+    )
+    predictions: Literal["hidden", "shown"] | None = Field(
+        None,
+        description="Whether reviewers see them. Without it, they do where the design is for training only: what is "
+        "shown draws answers towards it, and estimates with them.",
+    )
     consensus: Consensus = Field(Consensus(), description="How several people's answers become one.")
     agreement: Agreement = Field(Agreement(), description="How far annotators must agree.")
     gold: Gold = Field(Gold(), description="How the gold set is split.")
     sampling: Sampling = Field(description="How items are chosen.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.predicted_by is not None and not self.spans:
+            raise ValueError("predicted_by: a scorer's marks need labels in `spans`")
+        if self.predictions == "shown" and self.predicted_by is None:
+            raise ValueError("predictions: `shown` needs `predicted_by`, the scorer whose marks are shown")
+        return self
