@@ -108,6 +108,9 @@ SCHEMAS: dict[str, pa.Schema] = {
             ("refused", pa.string()),
             ("simulated", pa.bool_()),
             ("scheme_version", pa.string()),
+            ("undecided", pa.int64()),
+            ("worst_case_low", pa.float64()),
+            ("worst_case_high", pa.float64()),
         ]
     ),
     "agreement": pa.schema(

@@ -1,11 +1,16 @@
 """Evaluate: what the labels say of quality, how sure that is, and a check for every monitor."""
 
+import math
+from collections.abc import Sequence
+
 import dagster as dg
+import pyarrow as pa
 
 from canonry import lake
 from canonry.catalog import Catalog, MonitorSpec
 from canonry.evaluate.estimates import estimate_all
 from canonry.evaluate.monitors import check_monitor
+from canonry.evaluate.response import StratumResponse
 from dagster_project.evidence import governed, intervals, owners, preview
 from dagster_project.resources import DAILY, RANGE, Platform, days_of
 
@@ -51,15 +56,28 @@ def build(catalog: Catalog) -> dg.Definitions:
         table = lake.read(platform.zones.lake, "estimates", days[-1:])
         rows, refused = sum(report.rows for report in made), sum(report.refused for report in made)
         yield dg.MaterializeResult(asset_key=ESTIMATES, metadata={"dagster/row_count": rows, "refused": refused})
-        columns = ["slice", "product", "response_model", "value", "interval_low", "interval_high", "labels", "refused"]
+        ends = ["interval_low", "interval_high", "worst_case_low", "worst_case_high"]
+        columns = ["slice", "product", "response_model", "value", *ends, "labels", "undecided", "refused"]
         for name in catalog.evals:
             shown = table.filter([value == name for value in table["eval"].to_pylist()])
             by_version = [row for row in shown.to_pylist() if row["slice"] in ("all", "response_model")]
             metadata = {"intervals": intervals(by_version), "preview": preview(shown, columns)}
-            yield dg.MaterializeResult(asset_key=["estimates", name], metadata=metadata)
+            answered = _answered(made[-1].response.get(name, []))
+            yield dg.MaterializeResult(asset_key=["estimates", name], metadata={**metadata, "response": answered})
 
     checks = [_check(name, spec) for name, spec in catalog.monitors.items()]
     return dg.Definitions(assets=[scores, estimate], asset_checks=checks)
+
+
+def _answered(response: Sequence[StratumResponse]) -> dg.MarkdownMetadataValue:
+    """Every stratum of the window, the one whose reviewers answered least first."""
+    rows = [
+        {"stratum": ", ".join(f"{field} {value}" for field, value in each.values.items()) or "all calls"}
+        | {word: getattr(each, word) for word in ("drawn", "labeled", "skipped", "tied", "waiting")}
+        | {"answered": None if math.isnan(each.rate) else f"{each.rate:.0%}"}
+        for each in sorted(response, key=lambda each: (math.isnan(each.rate), each.rate))
+    ]
+    return preview(pa.Table.from_pylist(rows), rows=len(rows)) if rows else dg.MetadataValue.md("nothing was drawn")
 
 
 def _check(name: str, spec: MonitorSpec) -> dg.AssetChecksDefinition:

@@ -19,13 +19,15 @@ _LEVELS = " ▁▂▃▄▅▆▇█"
 _CELL = 60
 
 
-def preview(table: pa.Table, columns: Sequence[str] | None = None) -> dg.MarkdownMetadataValue:
+def preview(
+    table: pa.Table, columns: Sequence[str] | None = None, rows: int = PREVIEW_ROWS
+) -> dg.MarkdownMetadataValue:
     """The first rows as a Markdown table, by default of columns that hold anything; text is cut and escaped."""
     filled = [name for name in table.column_names if table[name].null_count < table.num_rows]
-    shown = table.select(columns or filled[:PREVIEW_COLUMNS]).slice(0, PREVIEW_ROWS)
+    shown = table.select(columns or filled[:PREVIEW_COLUMNS]).slice(0, rows)
     header = f"| {' | '.join(shown.column_names)} |\n|{'---|' * shown.num_columns}\n"
-    rows = ("| " + " | ".join(_cell(value) for value in row.values()) + " |" for row in shown.to_pylist())
-    return dg.MetadataValue.md(header + "\n".join(rows))
+    lines = ("| " + " | ".join(_cell(value) for value in row.values()) + " |" for row in shown.to_pylist())
+    return dg.MetadataValue.md(header + "\n".join(lines))
 
 
 def counts(numbers: Mapping[str, int]) -> dg.MarkdownMetadataValue:

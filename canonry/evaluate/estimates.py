@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,16 @@ import pyarrow as pa
 
 from canonry import lake
 from canonry.catalog import Catalog, EvalSpec
-from canonry.evaluate.sample import POSITIVE, UNLABELED, Sample, read_sample
-from canonry.labels import stratum_name
-from canonry.stats.survey import allow_for_uncovered, estimate_proportion
+from canonry.evaluate.response import (
+    StratumResponse,
+    response_by_stratum,
+    response_probability,
+    undecided,
+    weighting_cells,
+)
+from canonry.evaluate.sample import NEGATIVE, POSITIVE, UNLABELED, Sample, read_sample
+from canonry.stats.survey import Proportion, allow_for_uncovered, estimate_proportion
 from canonry.storage import Zones
-
-CELL_LABELS = 10
-"""Least labels of a Poisson cell of its own."""
 
 LEAST_COVERED = 0.5
 """Least share of a slice's calls that must lie in strata with a label; below it an estimate is refused."""
@@ -34,23 +37,27 @@ class EstimatesWritten:
     """Of those, refused with a reason."""
     changed: bool
     """Whether the partition is another than before."""
+    response: dict[str, list[StratumResponse]]
+    """By eval, what became of the items drawn in its window."""
 
 
 def estimate_all(zones: Zones, catalog: Catalog, day: dt.date) -> EstimatesWritten:
     """Write `lake/estimates` of a day: every eval of the catalog, over its window that ends on this day."""
     rows: list[dict[str, Any]] = []
     made_from: dict[str, str] = {}
+    response = {}
     for name, spec in sorted(catalog.evals.items()):
         scheme = catalog.schemes[spec.scheme]
         sample = read_sample(zones, spec, scheme, window_of(spec, day))
         rows += estimate_sample(name, spec, sample, day)
+        response[name] = response_by_stratum(sample)
         made_from |= sample.made_from
         made_from[f"assets/evals/{name}"] = hashlib.sha256(spec.model_dump_json().encode()).hexdigest()
         rule = scheme.consensus.model_dump_json()
         made_from[f"assets/schemes/{spec.scheme}:consensus"] = hashlib.sha256(rule.encode()).hexdigest()
     table = pa.Table.from_pylist(rows, lake.SCHEMAS["estimates"])
     changed = lake.write(zones.lake, "estimates", day, table, {"inputs": made_from})
-    return EstimatesWritten(len(rows), sum(row["refused"] is not None for row in rows), changed)
+    return EstimatesWritten(len(rows), sum(row["refused"] is not None for row in rows), changed, response)
 
 
 def estimate_day(zones: Zones, catalog: Catalog, name: str, day: dt.date) -> list[dict[str, Any]]:
@@ -114,27 +121,42 @@ def _estimate(
     spec: EvalSpec, sample: Sample, values: dict[str, str | None], strata: np.ndarray | None, items: np.ndarray
 ) -> dict[str, Any]:
     labeled = items & (sample.outcome != UNLABELED)
-    touched = np.zeros(len(sample.strata), dtype=bool)
-    touched[sample.stratum[items]] = True
-    inside = touched if strata is None else strata
-    cell = _cells(sample, inside)
-    answered = np.isin(cell, cell[sample.stratum[sample.outcome != UNLABELED]]) & inside
+    used, covered = _covered(sample, strata, items)[1:]
     population = _population(sample, strata, items)
-    covered = float(sample.population[inside & answered].sum() / max(sample.population[inside].sum(), 1))
     row: dict[str, Any] = {
         "estimand": _estimand(spec, sample, values, population, exact=strata is not None),
         "population": population,
         "drawn": int(items.sum()),
         "labels": int(labeled.sum()),
         "positives": int(np.sum(sample.outcome[labeled] == POSITIVE)),
+        "undecided": int(np.sum(items & undecided(sample))),
         "simulated": bool(sample.simulated[items].any()),
         "method": None,
         "refused": _refusal(spec, sample, int(labeled.sum()), covered, cut=strata is None),
     }
     if row["refused"]:
         return row
+    estimate = _proportion(spec, sample, strata, items)
+    low, high = _worst_case(spec, sample, strata, items, estimate)
+    row |= {"value": estimate.value, "interval_low": estimate.low, "interval_high": estimate.high}
+    row |= {"worst_case_low": low, "worst_case_high": high}
+    row["method"] = _method(sample, items, labeled, int(used.sum()), covered, estimate.effective_labels, (low, high))
+    return row
+
+
+def _covered(sample: Sample, strata: np.ndarray | None, items: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """(strata,) the cell of each; (strata,) which of the slice can be estimated; what share of its calls lies there."""
+    touched = np.zeros(len(sample.strata), dtype=bool)
+    touched[sample.stratum[items]] = True
+    inside = touched if strata is None else strata
+    cell = weighting_cells(sample, inside)
+    used = np.isin(cell, cell[sample.stratum[sample.outcome != UNLABELED]]) & inside
+    return cell, used, float(sample.population[used].sum() / max(sample.population[inside].sum(), 1))
+
+
+def _proportion(spec: EvalSpec, sample: Sample, strata: np.ndarray | None, items: np.ndarray) -> Proportion:
     # A slice that cuts through strata is estimated with all labels of those strata, its own and the others.
-    used = inside & answered
+    cell, used, covered = _covered(sample, strata, items)
     taken = (sample.outcome != UNLABELED) & used[sample.stratum]
     cells, of_strata = np.unique(cell[used], return_inverse=True)
     of_items = np.searchsorted(cells, cell[sample.stratum])
@@ -142,47 +164,29 @@ def _estimate(
         sample.outcome[taken] == POSITIVE,
         of_items[taken],
         np.bincount(of_strata, sample.population[used]),
-        probability=_responding(sample, used, of_items)[taken],
+        probability=response_probability(sample, used, of_items)[taken],
         member=items[taken] if strata is None else None,
         confidence=spec.confidence,
     )
-    estimate = allow_for_uncovered(estimate, covered)
-    row |= {"value": estimate.value, "interval_low": estimate.low, "interval_high": estimate.high}
-    row["method"] = _method(sample, items, labeled, int(used.sum()), covered, estimate.effective_labels)
-    return row
+    return allow_for_uncovered(estimate, covered)
 
 
-def _cells(sample: Sample, inside: np.ndarray) -> np.ndarray:
-    """(strata,) the cell each is weighted up in. A simple random sample is one; Poisson samples of several days are one
-    a stratum's values, together with all others where that would have few labels."""
-    cell = np.arange(len(sample.strata))
-    poisson = sample.poisson
-    labels = np.bincount(sample.stratum[sample.outcome != UNLABELED], minlength=len(cell))
-    names = np.array([stratum_name(values) for values in sample.strata], dtype=object)
-    rest = []
-    for name in sorted(set(names[poisson & inside])):
-        alike = np.flatnonzero(poisson & inside & (names == name))
-        cell[alike] = alike[0]
-        if labels[alike].sum() < CELL_LABELS:
-            rest += alike.tolist()
-    cell[rest] = min(rest, default=0)
-    return cell
+def _worst_case(
+    spec: EvalSpec, sample: Sample, strata: np.ndarray | None, items: np.ndarray, estimate: Proportion
+) -> tuple[float, float]:
+    """The interval's ends, had every undecided item been answered no, and yes.
 
-
-def _responding(sample: Sample, used: np.ndarray, cells: np.ndarray) -> np.ndarray:
-    """(items,) probability of being chosen and answered; NaN of simple random samples, whose counts say it.
-
-    Everybody in a cell is taken to answer alike: its rate is the weighted share of its drawn items with a label.
+    Horowitz and Manski (1998, Journal of Econometrics 84) of what people looked at; an item that nobody came to yet is
+    missing whatever its answer is, as items are handed out in an order that knows nothing of them.
     """
-    poisson = ~np.isnan(sample.probability) & used[sample.stratum]
-    found = np.full(len(sample.probability), np.nan)
-    weight = 1 / sample.probability[poisson]
-    size = int(cells.max(initial=-1)) + 1
-    drawn = np.bincount(cells[poisson], weight, size)
-    answered = np.bincount(cells[poisson], weight * (sample.outcome[poisson] != UNLABELED), size)
-    with np.errstate(invalid="ignore"):
-        found[poisson] = np.minimum(sample.probability[poisson] * (answered / drawn)[cells[poisson]], 1.0)
-    return found
+    open_items = undecided(sample)
+    if not np.any(items & open_items):
+        return estimate.low, estimate.high
+    ends = [
+        _proportion(spec, replace(sample, outcome=np.where(open_items, answer, sample.outcome)), strata, items)
+        for answer in (NEGATIVE, POSITIVE)
+    ]
+    return min(ends[0].low, estimate.low), max(ends[1].high, estimate.high)
 
 
 def _refusal(spec: EvalSpec, sample: Sample, labels: int, covered: float, *, cut: bool) -> str | None:
@@ -233,7 +237,13 @@ def _estimand(spec: EvalSpec, sample: Sample, values: dict[str, str | None], pop
 
 
 def _method(
-    sample: Sample, items: np.ndarray, labeled: np.ndarray, strata: int, covered: float, effective: float
+    sample: Sample,
+    items: np.ndarray,
+    labeled: np.ndarray,
+    strata: int,
+    covered: float,
+    effective: float,
+    worst_case: tuple[float, float],
 ) -> str:
     by = " by ".join(("day", *sample.strata[0]))
     said = [
@@ -244,14 +254,15 @@ def _method(
         f"Korn-Graubard interval, {effective:.1f} effective labels",
     ]
     if missing := int(np.sum(items & ~labeled)):
-        tied = int(np.sum(items & sample.tied))
-        ties = f" ({tied} tied)" if tied else ""
+        counts = {"tied": np.sum(items & sample.tied), "skipped": np.sum(items & sample.skipped)}
+        told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
         said.append(
-            f"{missing} drawn items without a label{ties} taken as missing at random within their stratum: "
-            f"{labeled.sum() / items.sum():.0%} answered"
+            f"{missing} drawn items without a label{f' ({told})' if told else ''} taken as missing at random "
+            f"within their stratum: {labeled.sum() / items.sum():.0%} answered"
         )
-    if sample.skipped:
-        said.append(f"{sample.skipped} of the window's items without a label were skipped by reviewers")
+        if told:
+            low, high = worst_case
+            said.append(f"{low:.1%} to {high:.1%} whatever the answer to what was tied or skipped would have been")
     if sample.for_training_only:
         said.append(f"{sample.for_training_only:,} items left out: they were drawn for training only")
     if covered < 1:

@@ -45,12 +45,12 @@ class Sample:
     """(items,) whether a program played a reviewer of it."""
     tied: np.ndarray
     """(items,) whether its reviewers are tied."""
+    skipped: np.ndarray
+    """(items,) whether it has no label because who was asked passed it over."""
     fields: tuple[Mapping[str, str | None], ...]
     """(items,) facts of each item."""
     undrawn: int
     """Annotations of the window that were imported, not drawn: they have no inclusion probability."""
-    skipped: int = 0
-    """Items without a label that somebody passed over."""
     for_training_only: int = 0
     """Items of draws whose design gives no probability: they are left out of everything above."""
     designs: tuple[str, ...] = ()
@@ -110,11 +110,9 @@ def read_sample(zones: Zones, spec: EvalSpec, scheme: SchemeSpec, window: list[d
         outcome=np.array([outcome for outcome, _, _ in found], dtype=np.int64),
         simulated=np.array([simulated for _, simulated, _ in found], dtype=bool),
         tied=np.array([tied for _, _, tied in found], dtype=bool),
+        skipped=np.array([each in passed_over and each not in outcomes for each in asked], dtype=bool),
         fields=tuple({name: item.fields[name] for name in SLICE_FIELDS} for _, item in items),
         undrawn=_undrawn(zones, spec.scheme, window),
-        skipped=sum(
-            each in passed_over for each, (outcome, _, _) in zip(asked, found, strict=True) if outcome == UNLABELED
-        ),
         for_training_only=training,
         designs=tuple(sorted({draw.design for draw in draws})),
         where=tuple(sorted({f"{name} {' or '.join(values)}" for draw in draws for name, values in draw.where.items()})),

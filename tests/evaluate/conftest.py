@@ -53,11 +53,12 @@ def catalog() -> Catalog:
 def live_day(zones: Zones, catalog: Catalog) -> Callable[..., None]:
     """Writes a day of calls, draws from it, and has each drawn item labeled as `truth` (by inference_id) says.
 
-    An item that truth does not name is not labeled; several answers are of several reviewers.
+    An item that truth does not name is not labeled; several answers are of several reviewers, None of one
+    who skipped it.
     """
 
     def live(
-        day: dt.date, calls: list[dict[str, Any]], truth: Mapping[str, list[str]], *, simulated: bool = False
+        day: dt.date, calls: list[dict[str, Any]], truth: Mapping[str, list[str | None]], *, simulated: bool = False
     ) -> None:
         scheme = catalog.schemes["groundedness"]
         _write_calls(zones, day, calls)
@@ -87,14 +88,15 @@ def _write_calls(zones: Zones, day: dt.date, calls: list[dict[str, Any]]) -> Non
     lake.write(zones.lake, "contents", day, pa.Table.from_pylist(texts, lake.SCHEMAS["contents"]), {})
 
 
-def _annotation(number: int, who: int, answer: str, simulated: bool) -> dict[str, Any]:
+def _annotation(number: int, who: int, answer: str | None, simulated: bool) -> dict[str, Any]:
     value = {"choices": [answer]}
+    marked = {"from_name": "groundedness", "to_name": "answer", "type": "choices", "value": value}
     return {
         "id": 100 * number + who,
         "completed_by": who,
         "created_at": "2026-11-20T08:00:00Z",
         "updated_at": "2026-11-20T08:00:00Z",
-        "was_cancelled": False,
-        "result": [{"from_name": "groundedness", "to_name": "answer", "type": "choices", "value": value}],
+        "was_cancelled": answer is None,
+        "result": [] if answer is None else [marked],
         **({"meta": {"simulated": True}} if simulated else {}),
     }

@@ -46,6 +46,7 @@ def _pilot(models, labels, generator):
         outcome=flat,
         simulated=np.ones(count, dtype=bool),
         tied=np.zeros(count, dtype=bool),
+        skipped=np.zeros(count, dtype=bool),
         fields=({"product": "p", "team": None, "feature": None, "response_model": "m"},) * count,
         undrawn=0,
     )

@@ -87,7 +87,10 @@ counted_rates as (
         simulated,
         null as scheme_version,
         day as window_start,
-        day as window_end
+        day as window_end,
+        null as undecided,
+        null as worst_case_low,
+        null as worst_case_high
     from rates
 
 ),
@@ -118,7 +121,10 @@ estimated_rates as (
         simulated,
         scheme_version,
         window_start,
-        window_end
+        window_end,
+        undecided,
+        worst_case_low,
+        worst_case_high
     from {{ ref('stg_estimates') }}
 
 ),

@@ -32,10 +32,13 @@ renamed as (
         interval_low,
         interval_high,
         confidence,
+        worst_case_low,
+        worst_case_high,
         population,
         drawn,
         labels,
         positives,
+        undecided,
 
         ---------- times
         window_start,
