@@ -11,6 +11,7 @@ import pyarrow as pa
 from canonry import lake
 from canonry.catalog import Catalog, SchemeSpec
 from canonry.collect import news
+from canonry.label.doubts import export_doubts, send_doubts
 from canonry.label.draws import draw_day, never_in_frame
 from canonry.label.gold import CANDIDATE, gold_set, judge
 from canonry.label.gold.read import read_datasheet
@@ -119,14 +120,43 @@ def build(name: str, spec: SchemeSpec) -> dg.Definitions:
             client = connect()
             pulled = pull_annotations(zones, client, name, scheme, platform.now()) if client else NOTHING
             _tell(platform, name, pulled.days)
-        problems = [*found.problems, *pulled.problems]
+            now = platform.now()
+            settled = pull_annotations(zones, client, name, scheme, now, adjudication=True) if client else NOTHING
+            _tell(platform, name, settled.days)
+        problems = [*found.problems, *pulled.problems, *settled.problems]
         for place, problem in problems:
             context.log.warning("%s: %s", place, problem)
-        metadata: dict[str, Any] = {"new": found.new + pulled.new, "problems": len(problems), "imported": found.new}
+        new = found.new + pulled.new + settled.new
+        metadata: dict[str, Any] = {"new": new, "problems": len(problems), "imported": found.new}
         if client is None:
             return dg.MaterializeResult(metadata={**metadata, "server": NOT_CONFIGURED})
         seen = {"pulled": pulled.new, "deleted": pulled.deleted, "tasks_looked_at": pulled.tasks, "swept": pulled.swept}
-        return dg.MaterializeResult(metadata={**metadata, **seen})
+        return dg.MaterializeResult(metadata={**metadata, **seen, "settled": settled.new})
+
+    @dg.asset(
+        key=["label_studio", name, "adjudication"],
+        deps=[dg.AssetDep(["lake", "labels"], partition_mapping=dg.AllPartitionMapping()), sent],
+        description="Items on which reviewers are tied or unsure, in the exchange and in a project of their own on the "
+        "Label Studio server; what is answered there overrules. One task per item.",
+        kinds={"json", "labelstudio"},
+        pool=POOL,
+        **common,
+    )
+    def doubts(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        scheme = platform.catalog.schemes[name]
+        with _server_errors(), platform.alone(POOL, context.log):
+            export = export_doubts(platform.zones, name, scheme)
+            metadata: dict[str, Any] = {"exported": export.tasks if export else 0}
+            client = connect()
+            if client is None:
+                return dg.MaterializeResult(metadata={**metadata, "server": NOT_CONFIGURED})
+            found = send_doubts(platform.zones, client, name, scheme)
+        if found is None:
+            return dg.MaterializeResult(metadata={**metadata, "sent": 0, "already_there": 0})
+        for problem in found.problems:
+            context.log.warning(problem)
+        metadata |= {"sent": found.sent, "already_there": found.already_there, "problems": len(found.problems)}
+        return dg.MaterializeResult(metadata={**metadata, "project": dg.MetadataValue.url(page_url(found.project))})
 
     @dg.asset(
         key=["published", "gold", name],
@@ -182,7 +212,7 @@ def build(name: str, spec: SchemeSpec) -> dg.Definitions:
         said = verdict.message if verdict.passed else f"Not promoted: {verdict.message}"
         return dg.AssetCheckResult(passed=verdict.passed, severity=dg.AssetCheckSeverity.WARN, description=said)
 
-    return dg.Definitions(assets=[draws, tasks, sent, annotations, gold], asset_checks=[promoted])
+    return dg.Definitions(assets=[draws, tasks, sent, annotations, doubts, gold], asset_checks=[promoted])
 
 
 def build_labels(catalog: Catalog) -> dg.Definitions:

@@ -72,10 +72,11 @@ def _jobs(catalog: Catalog) -> "dict[str, Job]":
     indexes = dg.AssetSelection.groups("index")
     answers = keys(*(["journal", "annotations", name] for name in catalog.schemes))
     sent = keys(*(["label_studio", name, "tasks"] for name in catalog.schemes))
+    doubts = keys(*(["label_studio", name, "adjudication"] for name in catalog.schemes))
     made_of_answers = keys(
         ["lake", "labels"], ["lake", "agreement"], *(["published", "gold", name] for name in catalog.schemes)
     )
-    draws = dg.AssetSelection.groups("label") - answers - made_of_answers
+    draws = dg.AssetSelection.groups("label") - answers - made_of_answers - doubts
     tables = dg.AssetSelection.groups("cost", "transform", "evaluate", "govern", "publish") | made_of_answers
     daily = {
         "loop": (dg.AssetSelection.all() - indexes - files, "The whole loop for some days, as a backfill runs it."),
@@ -85,7 +86,7 @@ def _jobs(catalog: Catalog) -> "dict[str, Job]":
     }
     other = {
         "take_files": (files, "Take new files of every file drop."),
-        "pull_labels": (sent | answers, "Send what Label Studio lacks, and take in what people answered."),
+        "pull_labels": (sent | answers | doubts, "Send what Label Studio lacks, and take in what people answered."),
         "rebuild_indexes": (indexes, "Every canonical index, each behind its gate."),
     }
     made = {

@@ -14,9 +14,15 @@ from canonry.storage import Zones
 
 def items_to_adjudicate(zones: Zones, name: str, scheme: SchemeSpec) -> list[Adjudication]:
     """Items in doubt, by field of the scheme, the least sure first in each."""
+    return adjudications(labels_of_version(zones, name, scheme), scheme)
+
+
+def labels_of_version(zones: Zones, name: str, scheme: SchemeSpec) -> pa.Table:
+    """Every row of `lake/labels` of a scheme's current version."""
     days = sorted({day for version, day in list_draws(zones.journal, name) if version == scheme.version})
     labels = lake.read(zones.lake, "labels", days)
-    return adjudications(_of_version(labels, name, scheme.version), scheme)
+    ours = pc.and_(pc.equal(labels["scheme"], name), pc.equal(labels["scheme_version"], str(scheme.version)))
+    return labels.filter(ours)
 
 
 def adjudications(labels: pa.Table, scheme: SchemeSpec) -> list[Adjudication]:
@@ -28,7 +34,3 @@ def adjudications(labels: pa.Table, scheme: SchemeSpec) -> list[Adjudication]:
             consensus(labels, choice.name, scheme.consensus, choice.choices), choice.name, scheme.consensus
         )
     ]
-
-
-def _of_version(labels: pa.Table, name: str, version: int) -> pa.Table:
-    return labels.filter(pc.and_(pc.equal(labels["scheme"], name), pc.equal(labels["scheme_version"], str(version))))

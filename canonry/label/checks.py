@@ -51,6 +51,9 @@ def _data(data: dict[str, Any], name: str, scheme: SchemeSpec) -> Iterator[str]:
     for field, wanted in (("scheme", name), ("scheme_version", scheme.version)):
         if data.get(field) != wanted:
             yield f"data.{field}: expected {wanted!r}, found {_shown(data.get(field))}"
+    settles = data.get("adjudication")
+    if settles is not None and (settles is not True or not isinstance(data.get("answers"), str)):
+        yield "data.adjudication: expected true, and a text in data.answers"
     passages = data.get("passages")
     if not isinstance(passages, list):
         yield f"data.passages: expected a list, found {_shown(passages)}"

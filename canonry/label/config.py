@@ -11,7 +11,7 @@ from canonry.catalog import SchemeSpec
 SPANS = "spans"
 """Name of the control that marks passages of the answer, and of their field in a result."""
 
-SHOWN = ("product", "question", "passages", "answer", SPANS)
+SHOWN = ("product", "question", "passages", "answer", "answers", SPANS)
 """Names the configuration uses itself; no choice of a scheme may have one."""
 
 # Passages are no dialogue: they have no times and nobody speaks, and nothing is marked in them.
@@ -23,8 +23,10 @@ _STYLE = (
 _VARIABLE = re.compile(r"\$[\w{\[]")
 
 
-def labeling_config(name: str, scheme: SchemeSpec) -> str:
+def labeling_config(name: str, scheme: SchemeSpec, *, adjudication: bool = False) -> str:
     """XML of the labeling page: instructions; passages; beside them question, answer, marks on it, and the choices.
+
+    With `adjudication`, what reviewers said so far stands before the choices.
 
     Raises ValueError where the scheme says something that Label Studio cannot show.
     """
@@ -48,6 +50,9 @@ def labeling_config(name: str, scheme: SchemeSpec) -> str:
         for label in scheme.spans:
             _add(labels, "Label", value=label)
     _add(asked, "Text", name="answer", value="$answer", granularity="word")
+    if adjudication:
+        _header(asked, "Answers so far, of which yours decides")
+        _add(asked, "Text", name="answers", value="$answers")
     for choice in scheme.choices:
         _header(asked, choice.question)
         answers = _add(asked, "Choices", name=choice.name, toName="answer", choice="single", required="true")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import html
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -19,40 +18,47 @@ if TYPE_CHECKING:
     from label_studio_sdk import LabelStudio
 
 
-def find_project(client: LabelStudio, journal: Storage, name: str, version: int) -> Project | None:
+def find_project(
+    client: LabelStudio, journal: Storage, name: str, version: int, *, adjudication: bool = False
+) -> Project | None:
     """The project of a scheme's version on this server: the recorded one, else one with its title. Else None.
 
-    A recorded project may have been renamed by people; it stays the scheme's.
+    A recorded project may have been renamed by people; it stays the scheme's. With `adjudication`, the one in which
+    doubts are settled.
     """
-    for project in register.projects(journal, name, version):
+    title = register.title(name, version, adjudication=adjudication)
+    for project in register.projects(journal, name, version, adjudication=adjudication):
         try:
             if _get(client, project.project_id)["created_at"] == project.created_at:
                 return project
         except Missing:
             continue
     with errors("listing projects"):
-        titled = [each for each in client.projects.list(page_size=100) if each.title == register.title(name, version)]
+        titled = [each for each in client.projects.list(page_size=100) if each.title == title]
     found = min(titled, key=lambda each: each.id, default=None)
-    return _ours(journal, name, version, found.id, found.created_at) if found else None
+    return _ours(journal, Project(name, version, found.id, found.created_at, adjudication)) if found else None
 
 
-def keep_project(client: LabelStudio, journal: Storage, name: str, scheme: SchemeSpec) -> Project:
+def keep_project(
+    client: LabelStudio, journal: Storage, name: str, scheme: SchemeSpec, *, adjudication: bool = False
+) -> Project:
     """The project of a scheme, made where there is none, with the scheme's page and instructions.
 
     Raises LabelStudioError where other things would be asked, and answers to the old ones lie in the project: Label
     Studio itself would let that happen.
     """
-    wanted = _settings(name, scheme)
-    project = find_project(client, journal, name, scheme.version)
+    wanted = _settings(name, scheme, adjudication)
+    project = find_project(client, journal, name, scheme.version, adjudication=adjudication)
     if project is None:
-        with errors(f"making the project {register.title(name, scheme.version)!r}"):
+        title = register.title(name, scheme.version, adjudication=adjudication)
+        with errors(f"making the project {title!r}"):
             made = client.projects.create(
-                title=register.title(name, scheme.version),
+                title=title,
                 description="Kept in step with the scheme by Canonry. Tasks come and annotations go by themselves.",
                 request_options=ONCE,
                 **wanted,
             )
-        return _ours(journal, name, scheme.version, made.id, made.created_at)
+        return _ours(journal, Project(name, scheme.version, made.id, made.created_at, adjudication))
     there = _get(client, project.project_id)
     if all(_same(there[field], value) for field, value in wanted.items()):
         return project
@@ -76,16 +82,16 @@ def page_url(project: Project) -> str:
     return f"{server_url()}/projects/{project.project_id}/data"
 
 
-def _settings(name: str, scheme: SchemeSpec) -> dict[str, Any]:
+def _settings(name: str, scheme: SchemeSpec, adjudication: bool) -> dict[str, Any]:
     # The server shows instructions as HTML.
     instructions = html.escape(scheme.instructions.strip(), quote=False)
     return {
-        "label_config": labeling_config(name, scheme),
+        "label_config": labeling_config(name, scheme, adjudication=adjudication),
         "expert_instruction": instructions,
         "show_instruction": True,
         # Each task says for itself how many people it goes to: see `overlap`.
         "maximum_annotations": 1,
-        "show_collab_predictions": shows_predictions(scheme),
+        "show_collab_predictions": shows_predictions(scheme) and not adjudication,
     }
 
 
@@ -110,7 +116,6 @@ def _get(client: LabelStudio, project_id: int) -> dict[str, Any]:
         return client.projects.get(project_id).dict()
 
 
-def _ours(journal: Storage, name: str, version: int, project_id: int, created_at: dt.datetime) -> Project:
-    project = Project(name, version, project_id, created_at)
+def _ours(journal: Storage, project: Project) -> Project:
     register.record_project(journal, project, server_url() or "")
     return project

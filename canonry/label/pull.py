@@ -56,14 +56,22 @@ NOTHING = Pulled(swept=False, tasks=0, annotations=0, new=0, deleted=0, days=(),
 
 
 def pull_annotations(
-    zones: Zones, client: LabelStudio, name: str, scheme: SchemeSpec, now: dt.datetime, *, sweep: bool = False
+    zones: Zones,
+    client: LabelStudio,
+    name: str,
+    scheme: SchemeSpec,
+    now: dt.datetime,
+    *,
+    sweep: bool = False,
+    adjudication: bool = False,
 ) -> Pulled:
     """Journal what changed on the server since the last pull, by the same rules as an export's file.
 
     The first pull of a UTC day, and one with `sweep`, looks at every task. Drafts are not annotations. Pulling again
-    journals nothing twice; one that was cut off is repeated by the next. Raises LabelStudioError.
+    journals nothing twice; one that was cut off is repeated by the next. With `adjudication`, those that settle doubts.
+    Raises LabelStudioError.
     """
-    project = find_project(client, zones.journal, name, scheme.version)
+    project = find_project(client, zones.journal, name, scheme.version, adjudication=adjudication)
     if project is None:
         return NOTHING
     before = register.last_pull(zones.journal, project)
@@ -71,7 +79,7 @@ def pull_annotations(
     filters = [where("updated_at", "greater_or_equal", since, "Datetime")] if since else []
     raw = list_tasks(client, project.project_id, filters, whole=True)
     tasks = [_as_exported(task) for task in raw]
-    place = f"{register.title(name, scheme.version)}, project {project.project_id}"
+    place = f"{project.title}, project {project.project_id}"
     key = hash_key()
     found: list[Found] = [(place, each) for task in tasks for each in parse_task(task, name, scheme, key)]
     seen = {each.annotation_id for _, each in found if isinstance(each, Annotation)}

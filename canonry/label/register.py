@@ -1,7 +1,8 @@
 """What was sent where: the journal's own record of projects, of the tasks in them, and of each pull.
 
-`journal/label_studio/NAME/vVERSION/PROJECT/` holds `project.json`, `batches/DRAW.json` once a batch is on the server
-whole, and `pulls/`. PROJECT is its number and when it was made: a server that was set up anew has other projects.
+`journal/label_studio/NAME/vVERSION/PROJECT/` holds `project.json`, `batches/BATCH.json` once a batch is on the server
+whole, and `pulls/`; of the projects in which doubts are settled, `journal/adjudication/NAME/vVERSION/PROJECT/` does.
+PROJECT is its number and when it was made: a server that was set up anew has other projects.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from canonry.storage import Storage
 
-_ROOT = "label_studio"
+_ROOT, _ADJUDICATION = "label_studio", "adjudication"
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,19 @@ class Project:
     project_id: int
     created_at: dt.datetime
     """On the server's clock, UTC."""
+    adjudication: bool = False
+    """Its tasks ask to settle what reviewers are in doubt about."""
 
     @property
     def folder(self) -> str:
         """Where its record lies in the journal."""
         created_at = self.created_at.astimezone(dt.UTC).strftime("%Y%m%dT%H%M%S%f")
-        return f"{_ROOT}/{self.scheme}/v{self.version}/{self.project_id}-{created_at}"
+        return f"{_folder(self.scheme, self.version, self.adjudication)}/{self.project_id}-{created_at}"
+
+    @property
+    def title(self) -> str:
+        """Its title, unless people renamed it."""
+        return title(self.scheme, self.version, adjudication=self.adjudication)
 
 
 @dataclass(frozen=True)
@@ -46,28 +54,28 @@ class Pull:
     """Ids of the annotations that are there."""
 
 
-def title(scheme: str, version: int) -> str:
+def title(scheme: str, version: int, *, adjudication: bool = False) -> str:
     """A project's title."""
-    return f"{scheme} v{version}"
+    return f"{scheme} v{version}" + (" adjudication" if adjudication else "")
 
 
 def record_project(journal: Storage, project: Project, url: str) -> None:
     """Note that a project is ours."""
-    _put(journal, f"{project.folder}/project.json", {"title": title(project.scheme, project.version), "url": url})
+    _put(journal, f"{project.folder}/project.json", {"title": project.title, "url": url})
 
 
-def projects(journal: Storage, scheme: str, version: int) -> list[Project]:
+def projects(journal: Storage, scheme: str, version: int, *, adjudication: bool = False) -> list[Project]:
     """Projects recorded for a version of a scheme, on whichever server, the latest made first."""
     names = {
         entry.path.split("/")[3]
-        for entry in journal.list(f"{_ROOT}/{scheme}/v{version}")
+        for entry in journal.list(_folder(scheme, version, adjudication))
         if entry.path.endswith("/project.json")
     }
     found = []
     for name in names:
         identifier, _, created = name.partition("-")
         created_at = dt.datetime.strptime(created, "%Y%m%dT%H%M%S%f").replace(tzinfo=dt.UTC)
-        found.append(Project(scheme, version, int(identifier), created_at))
+        found.append(Project(scheme, version, int(identifier), created_at, adjudication))
     return sorted(found, key=lambda project: project.created_at, reverse=True)
 
 
@@ -114,6 +122,10 @@ def last_pull(journal: Storage, project: Project) -> Pull | None:
         entry = json.loads(journal.read(each.path))
         present = (present | set(entry["appeared"])) - set(entry["vanished"])
     return Pull(entry["watermark"], entry["swept_on"], frozenset(present)) if entry else None
+
+
+def _folder(scheme: str, version: int, adjudication: bool) -> str:
+    return f"{_ADJUDICATION if adjudication else _ROOT}/{scheme}/v{version}"
 
 
 def _put(journal: Storage, path: str, document: dict[str, Any]) -> None:

@@ -76,16 +76,14 @@ def send_tasks(zones: Zones, client: LabelStudio, name: str, scheme: SchemeSpec)
         if wrong:
             refused += wrong
             continue
-        recorded[batch_id], missing = _send_batch(client, project, batch_id, tasks)
+        recorded[batch_id], missing = send_batch(client, project, batch_id, tasks)
         if people := _people(draw, recorded[batch_id]):
             set_overlap(client, _of_batch(client, project, batch_id), people)
         register.record_batch(zones.journal, project, batch_id, recorded[batch_id])
         sent += missing
         already_there += len(tasks) - missing
-    if refused:
-        listed = "\n".join([*refused[:_NAMED], *([f"and {len(refused) - _NAMED} more"] if refused[_NAMED:] else [])])
-        raise LabelStudioError(f"nothing of these files was sent, as the scheme's page does not allow:\n{listed}")
-    return Sent(project, sent, already_there, _reconcile(client, project, recorded))
+    refuse(refused)
+    return Sent(project, sent, already_there, reconcile(client, project, recorded))
 
 
 def read_tasks(exchange: Storage, path: str, name: str, scheme: SchemeSpec) -> tuple[list[dict[str, Any]], list[str]]:
@@ -97,10 +95,22 @@ def read_tasks(exchange: Storage, path: str, name: str, scheme: SchemeSpec) -> t
     return tasks, [f"exchange/{path}: {problem}" for problem in check_tasks(tasks, name, scheme)]
 
 
-def _send_batch(
+def refuse(problems: list[str]) -> None:
+    """Raise LabelStudioError where files hold what the scheme's page does not allow."""
+    if problems:
+        listed = [*problems[:_NAMED], *([f"and {len(problems) - _NAMED} more"] if problems[_NAMED:] else [])]
+        raise LabelStudioError(
+            "nothing of these files was sent, as the scheme's page does not allow it:\n" + "\n".join(listed)
+        )
+
+
+def send_batch(
     client: LabelStudio, project: Project, batch_id: str, tasks: list[dict[str, Any]]
 ) -> tuple[dict[str, int], int]:
-    """Task ids by item, and how many were missing."""
+    """Send those tasks of a batch that the server lacks; returns task ids by item, and how many were missing.
+
+    Raises LabelStudioError.
+    """
     there = _there(client, project, batch_id)
     missing = [task for task in tasks if task["data"]["item_id"] not in there]
     for start in range(0, len(missing), CHUNK):
@@ -164,7 +174,7 @@ def _keep_overlap(journal: Storage, client: LabelStudio, project: Project, recor
         set_overlap(client, list_tasks(client, project.project_id, []), everybody)
 
 
-def _reconcile(client: LabelStudio, project: Project, recorded: dict[str, dict[str, int]]) -> tuple[str, ...]:
+def reconcile(client: LabelStudio, project: Project, recorded: dict[str, dict[str, int]]) -> tuple[str, ...]:
     """What differs between the record and the project, looked at closely only where the numbers differ."""
     ours = {item_id for tasks in recorded.values() for item_id in tasks}
     if task_count(client, project) == len(ours):

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+import pyarrow as pa
+
 from canonry import lake
 from canonry.catalog import SchemeSpec
 from canonry.label.config import labeling_config
@@ -126,7 +128,7 @@ def read_texts(lake_zone: Storage, draw: Draw) -> dict[str, Texts]:
     places = [
         place for place, inference_id in enumerate(contents["inference_id"].to_pylist()) if inference_id in wanted
     ]
-    rows = contents.take(places).to_pylist()
+    rows = contents.take(pa.array(places, pa.int64())).to_pylist()
     unsaid = [row["inference_id"] for row in rows if not row["retrieved"]]
     of_traces = retrieved_in_traces(lake_zone, draw.day, unsaid) if unsaid else {}
     return {

@@ -54,10 +54,11 @@ class Labeling:
         """Send its tasks."""
         return send_tasks(self.zones, self.client, self.name, self.scheme)
 
-    def pull(self, *, sweep: bool = False) -> Pulled:
+    def pull(self, *, sweep: bool = False, adjudication: bool = False) -> Pulled:
         """Pull its annotations, now."""
         now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
-        return pull_annotations(self.zones, self.client, self.name, self.scheme, now, sweep=sweep)
+        options = {"sweep": sweep, "adjudication": adjudication}
+        return pull_annotations(self.zones, self.client, self.name, self.scheme, now, **options)
 
     @property
     def project(self) -> Project:
