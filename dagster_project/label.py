@@ -21,6 +21,7 @@ from canonry.label.partition import write_labels
 from canonry.label.progress import label_progress
 from canonry.label.project import page_url
 from canonry.label.pull import NOTHING, pull_annotations
+from canonry.label.recall import recall_stale
 from canonry.label.send import send_tasks
 from canonry.label.studio import NOT_CONFIGURED, LabelStudioError, connect
 from canonry.label.tasks import export_tasks
@@ -97,10 +98,13 @@ def build(name: str, spec: SchemeSpec) -> dg.Definitions:
             if client is None:
                 context.log.info(NOT_CONFIGURED)
                 return dg.MaterializeResult(metadata={"server": NOT_CONFIGURED})
-            found = send_tasks(platform.zones, client, name, platform.catalog.schemes[name])
+            scheme = platform.catalog.schemes[name]
+            recalled = recall_stale(platform.zones, client, name, scheme, platform.now())
+            found = send_tasks(platform.zones, client, name, scheme)
         for problem in found.problems:
             context.log.warning(problem)
         counts = {"sent": found.sent, "already_there": found.already_there, "problems": len(found.problems)}
+        counts |= {"recalled": recalled.removed, "answered_while_recalled": recalled.answered}
         return dg.MaterializeResult(metadata={**counts, "project": dg.MetadataValue.url(page_url(found.project))})
 
     @dg.asset(
@@ -170,7 +174,9 @@ def build(name: str, spec: SchemeSpec) -> dg.Definitions:
         days = [day for version, day in list_draws(platform.zones.journal, name) if version == scheme.version]
         made = gold_set(platform.zones.lake, platform.zones.journal, name, scheme, days)
         progress = label_progress(platform.zones, name)
-        totals = {word: sum(getattr(each, word) for each in progress) for word in ("drawn", "labeled", "skipped")}
+        totals = {
+            word: sum(getattr(each, word) for each in progress) for word in ("drawn", "labeled", "skipped", "recalled")
+        }
         if made.empty:
             context.log.info("Nothing is labeled yet; nothing is released")
             return dg.MaterializeResult(metadata=totals)

@@ -100,10 +100,11 @@ def status() -> None:
         if move and move.version == each.version:
             table.add_row(each.manifest.kind, each.manifest.name, each.version, str(move.moved_at)[:16], move.reason)
     console.print(table if table.row_count else "Nothing is released yet.")
-    table = table_of("scheme", "product", "drawn", "labeled", "skipped")
+    table = table_of("scheme", "product", "drawn", "labeled", "skipped", "recalled")
     for scheme in schemes_drawn(zones.journal):
         for row in label_progress(zones, scheme):
-            table.add_row(scheme, row.product, str(row.drawn), str(row.labeled), str(row.skipped))
+            numbers = (row.drawn, row.labeled, row.skipped, row.recalled)
+            table.add_row(scheme, row.product, *map(str, numbers))
     console.print(table if table.row_count else "Nothing is drawn for labeling yet.")
     sent = sum(count_sent(zones.journal, scheme) for scheme in schemes_drawn(zones.journal))
     console.print(f"Label Studio: {configured_server()}; {sent:,} tasks sent", markup=False, soft_wrap=True)

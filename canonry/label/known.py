@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from canonry import lake
 from canonry.catalog import SchemeSpec
 from canonry.catalog.specs import Sampling
+from canonry.label.register import recalled_anywhere
 from canonry.label.tasks import Texts, read_texts
 from canonry.labels import Draw, SharedLabel, read_draw
 from canonry.people import hash_key
@@ -76,15 +77,17 @@ def share_labels(zones: Zones, draw: Draw) -> Draw:
     """The draw, with items that read like another of it, or of one of the weeks before, sharing that item's label.
 
     Probabilities stay what they are: calls are drawn, and a call's label is a fact of its text. Texts are compared
-    exactly but for case, spaces and punctuation: of nearly equal ones, it is often the difference that decides.
+    exactly but for case, spaces and punctuation: of nearly equal ones, it is often the difference that decides. An item
+    that was recalled, as nobody answered it, has no label to share.
     """
     key = hash_key()
     known: dict[str, SharedLabel] = {}
+    recalled = recalled_anywhere(zones.journal, draw.scheme, draw.scheme_version)
     for back in range(HISTORY_DAYS, 0, -1):
         day = draw.day - dt.timedelta(days=back)
         earlier = read_draw(zones.journal, draw.scheme, draw.scheme_version, day)
         for item in earlier.items if earlier else ():
-            if item.content_digest:
+            if item.content_digest and (item.same_as or item).item_id not in recalled:
                 known.setdefault(item.content_digest, item.same_as or SharedLabel(item.item_id, day))
     texts = read_texts(zones.lake, draw)
     items = []

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from canonry import lake
+from canonry.label.register import recalled_anywhere
 from canonry.label.tasks import tasks_path
 from canonry.labels import list_draws, read_draw
 from canonry.storage import Zones
@@ -24,6 +25,11 @@ class LabelProgress:
     labeled: int
     skipped: int
     """Looked at, but every reviewer passed it over."""
+    recalled: int = 0
+    """Taken back from the server, as nobody answered it for long, and not labeled otherwise."""
+
+
+_COUNTED = ("drawn", "exported", "labeled", "skipped", "recalled")
 
 
 def label_progress(zones: Zones, name: str, days: list[dt.date] | None = None) -> list[LabelProgress]:
@@ -36,17 +42,19 @@ def label_progress(zones: Zones, name: str, days: list[dt.date] | None = None) -
         exported = zones.exchange.head(tasks_path(name, draw)) is not None
         shared = {item.same_as.day for item in draw.items if item.same_as}
         seen = _seen(zones, sorted({day, *shared}))
+        recalled = recalled_anywhere(zones.journal, name, version)
         for item in draw.items:
             product = item.fields["product"] or ""
+            asked = item.same_as.item_id if item.same_as else item.item_id
             counts[version, product, "drawn"] += 1
             counts[version, product, "exported"] += exported
-            counts[version, product, seen.get(item.same_as.item_id if item.same_as else item.item_id, "waiting")] += 1
+            counts[version, product, seen.get(asked, "recalled" if asked in recalled else "waiting")] += 1
     return [
         LabelProgress(
             name,
             version,
             product,
-            **{field: counts[version, product, field] for field in ("drawn", "exported", "labeled", "skipped")},
+            **{field: counts[version, product, field] for field in _COUNTED},
         )
         for version, product in sorted({(version, product) for version, product, _ in counts})
     ]

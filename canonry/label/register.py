@@ -1,8 +1,9 @@
 """What was sent where: the journal's own record of projects, of the tasks in them, and of each pull.
 
 `journal/label_studio/NAME/vVERSION/PROJECT/` holds `project.json`, `batches/BATCH.json` once a batch is on the server
-whole, and `pulls/`; of the projects in which doubts are settled, `journal/adjudication/NAME/vVERSION/PROJECT/` does.
-PROJECT is its number and when it was made: a server that was set up anew has other projects.
+whole, `recalls/` and `recalled/` of what was taken back, and `pulls/`; of the projects in which doubts are settled,
+`journal/adjudication/NAME/vVERSION/PROJECT/` does. PROJECT is its number and when it was made: a server that was set up
+anew has other projects.
 """
 
 from __future__ import annotations
@@ -99,6 +100,42 @@ def count_sent(journal: Storage, scheme: str) -> int:
     return sum(len(tasks) for project in latest for tasks in batches_sent(journal, project).values())
 
 
+def record_recall(journal: Storage, project: Project, tasks: dict[str, int], at: dt.datetime) -> str:
+    """Note what is about to be taken back as nobody answered it, task ids by item id; returns the recall's name."""
+    name = f"{at:%Y%m%dT%H%M%S%f}"
+    _put(journal, f"{project.folder}/recalls/{name}.json", {"reason": "nonresponse", "tasks": tasks})
+    return name
+
+
+def record_recalled(journal: Storage, project: Project, recall: str, items: list[str]) -> None:
+    """Note which items of a recall are off the server; the others were answered meanwhile."""
+    _put(journal, f"{project.folder}/recalled/{recall}.json", {"reason": "nonresponse", "items": sorted(items)})
+
+
+def unfinished_recalls(journal: Storage, project: Project) -> dict[str, dict[str, int]]:
+    """Recalls that were cut off: task ids by item id, by the recall's name."""
+    done = {_stem(entry.path) for entry in journal.list(f"{project.folder}/recalled")}
+    return {
+        _stem(entry.path): json.loads(journal.read(entry.path))["tasks"]
+        for entry in journal.list(f"{project.folder}/recalls")
+        if _stem(entry.path) not in done
+    }
+
+
+def recalled_items(journal: Storage, project: Project) -> frozenset[str]:
+    """Items that were taken off the server as nobody answered them: they are not sent again."""
+    return frozenset(
+        item_id
+        for entry in journal.list(f"{project.folder}/recalled")
+        for item_id in json.loads(journal.read(entry.path))["items"]
+    )
+
+
+def recalled_anywhere(journal: Storage, scheme: str, version: int) -> frozenset[str]:
+    """The same of every project of a scheme's version, on whichever server."""
+    return frozenset().union(*(recalled_items(journal, each) for each in projects(journal, scheme, version)))
+
+
 def record_pull(journal: Storage, project: Project, before: Pull | None, after: Pull, at: dt.datetime) -> None:
     """Note a pull: the change of what is there. One that changed nothing leaves no note."""
     if before == after:
@@ -122,6 +159,10 @@ def last_pull(journal: Storage, project: Project) -> Pull | None:
         entry = json.loads(journal.read(each.path))
         present = (present | set(entry["appeared"])) - set(entry["vanished"])
     return Pull(entry["watermark"], entry["swept_on"], frozenset(present)) if entry else None
+
+
+def _stem(path: str) -> str:
+    return path.rpartition("/")[2].removesuffix(".json")
 
 
 def _folder(scheme: str, version: int, adjudication: bool) -> str:

@@ -60,7 +60,8 @@ def send_tasks(zones: Zones, client: LabelStudio, name: str, scheme: SchemeSpec)
     project = keep_project(client, zones.journal, name, scheme)
     recorded = register.batches_sent(zones.journal, project)
     _keep_overlap(zones.journal, client, project, recorded)
-    already_there = sum(len(tasks) for tasks in recorded.values())
+    recalled = register.recalled_items(zones.journal, project)
+    already_there = sum(len(tasks.keys() - recalled) for tasks in recorded.values())
     pending = {
         draw_name(name, version, day): day
         for version, day in list_draws(zones.journal, name)
@@ -76,6 +77,7 @@ def send_tasks(zones: Zones, client: LabelStudio, name: str, scheme: SchemeSpec)
         if wrong:
             refused += wrong
             continue
+        tasks = [task for task in tasks if task["data"]["item_id"] not in recalled]
         recorded[batch_id], missing = send_batch(client, project, batch_id, tasks)
         if people := _people(draw, recorded[batch_id]):
             set_overlap(client, _of_batch(client, project, batch_id), people)
@@ -83,7 +85,7 @@ def send_tasks(zones: Zones, client: LabelStudio, name: str, scheme: SchemeSpec)
         sent += missing
         already_there += len(tasks) - missing
     refuse(refused)
-    return Sent(project, sent, already_there, reconcile(client, project, recorded))
+    return Sent(project, sent, already_there, reconcile(client, project, recorded, recalled))
 
 
 def read_tasks(exchange: Storage, path: str, name: str, scheme: SchemeSpec) -> tuple[list[dict[str, Any]], list[str]]:
@@ -174,9 +176,14 @@ def _keep_overlap(journal: Storage, client: LabelStudio, project: Project, recor
         set_overlap(client, list_tasks(client, project.project_id, []), everybody)
 
 
-def reconcile(client: LabelStudio, project: Project, recorded: dict[str, dict[str, int]]) -> tuple[str, ...]:
-    """What differs between the record and the project, looked at closely only where the numbers differ."""
-    ours = {item_id for tasks in recorded.values() for item_id in tasks}
+def reconcile(
+    client: LabelStudio, project: Project, recorded: dict[str, dict[str, int]], recalled: frozenset[str] = frozenset()
+) -> tuple[str, ...]:
+    """What differs between the record and the project, looked at closely only where the numbers differ.
+
+    Items that were `recalled` belong there no more.
+    """
+    ours = {item_id for tasks in recorded.values() for item_id in tasks} - recalled
     if task_count(client, project) == len(ours):
         return ()
     there = Counter(_item(task) for task in list_tasks(client, project.project_id, []))

@@ -115,7 +115,7 @@ def list_tasks(
         return [json.loads(task.json()) for task in tasks]
 
 
-def where(field: str, operator: str, value: str, kind: str = "String") -> dict[str, str]:
+def where(field: str, operator: str, value: str | float, kind: str = "String") -> dict[str, Any]:
     """One filter of `list_tasks`: on a field of the task, or of its data as `data.NAME`."""
     return {"filter": f"filter:tasks:{field}", "operator": operator, "type": kind, "value": value}
 

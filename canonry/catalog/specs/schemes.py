@@ -107,6 +107,12 @@ class SchemeSpec(Spec):
         description="Whether reviewers see them. Without it, they do where the design is for training only: what is "
         "shown draws answers towards it, and estimates with them.",
     )
+    recall_after_days: int | None = Field(
+        None,
+        description="Items that nobody labeled so many days after they were sent are taken off the server and count as "
+        "missing; without it, they wait for ever.",
+        gt=0,
+    )
     consensus: Consensus = Field(Consensus(), description="How several people's answers become one.")
     agreement: Agreement = Field(Agreement(), description="How far annotators must agree.")
     gold: Gold = Field(Gold(), description="How the gold set is split.")
