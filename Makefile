@@ -39,7 +39,7 @@ ui: $(VENV)/.installed ## Open the Dagster UI on http://127.0.0.1:3000
 	$(BIN)/canonry ui
 
 bench: $(VENV)/.installed ## Measure every claim of speed, quickly
-	@for name in ingest recompute embed search serve_search open client collector agreement consensus sampling estimates feedback; do $(BIN)/python -m bench.$$name --quick || exit 1; done
+	@for name in $(basename $(notdir $(wildcard bench/[a-z]*.py))); do $(BIN)/python -m bench.$$name --quick || exit 1; done
 
 schemas: $(VENV)/.installed ## Write assets/.schema anew
 	$(BIN)/canonry check --write-schemas
