@@ -17,7 +17,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,40 +56,42 @@ class Server:
 
 
 @contextmanager
-def running(data: Path, port: int | None = None) -> Iterator[Server]:
+def running(data: Path, port: int | None = None, *, settings: Mapping[str, str] | None = None) -> Iterator[Server]:
     """Serve a data folder, made from the golden one where there is none; by default on a free port.
 
-    Raises ServerFailed.
+    `settings` are more of the server's environment. Raises ServerFailed.
     """
-    made = environment(PACKAGES)
-    golden = made_once(made.with_name("golden"), lambda folder: _migrate(made, folder))
     if not data.exists():
-        _copy(golden, data)
-    with _started(made, data, port or free_port()) as server:
+        copy_data(made_once(environment(PACKAGES).with_name("golden"), make_data), data)
+    with _started(data, port or free_port(), settings or {}) as server:
         yield server
 
 
-def _migrate(environment: Path, data: Path) -> None:
-    """Make a data folder: a first start writes the tables, the owner, and the secret that its tokens depend on."""
+def make_data(data: Path, settings: Mapping[str, str] | None = None) -> None:
+    """Make a data folder: a first start writes the tables, the owner, and the secret that its tokens depend on.
+
+    Takes two minutes. Raises ServerFailed.
+    """
     data.mkdir(mode=0o700)
     credentials = {"password": secrets.token_urlsafe(12), "api_key": secrets.token_hex(20)}
     (data / _CREDENTIALS).write_text(json.dumps(credentials))
-    with _started(environment, data, free_port()):
+    with _started(data, free_port(), settings or {}):
         pass
 
 
-def _copy(golden: Path, data: Path) -> None:
+def copy_data(golden: Path, data: Path) -> None:
+    """Copy a data folder that no server works on."""
     data.parent.mkdir(parents=True, exist_ok=True)
     with beside(data) as folder:
         shutil.copytree(golden, folder, ignore=shutil.ignore_patterns(_LOG))
 
 
 @contextmanager
-def _started(environment: Path, data: Path, port: int) -> Iterator[Server]:
+def _started(data: Path, port: int, settings: Mapping[str, str]) -> Iterator[Server]:
     credentials = json.loads((data / _CREDENTIALS).read_text())
     arguments = ["--no-browser", "--internal-host", "127.0.0.1", "-p", str(port), "--enable-legacy-api-token"]
-    command = [str(environment / "bin" / "python"), "-c", _START, "start", *arguments]
-    variables = _variables(data, credentials)
+    command = [str(environment(PACKAGES) / "bin" / "python"), "-c", _START, "start", *arguments]
+    variables = {**_variables(data, credentials), **settings}
     with started("Label Studio", command, _health_url, data / _LOG, variables) as (url, process_id):
         found = url.removesuffix(_HEALTH)
         yield Server(found, USERNAME, credentials["password"], credentials["api_key"], process_id)

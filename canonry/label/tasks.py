@@ -23,7 +23,7 @@ _README = """\
 Labeling "{name}", version {version}, in Label Studio
 
 1. Create a project called "{name} v{version}". A new version of the scheme is a new project.
-2. Settings > Labeling Interface > Code: paste config.xml, save.
+2. Settings > Labeling Interface > Code: paste config.xml, save. Settings > Annotation: paste what reviewers are told.
 3. Import each file of out/ that this project does not have yet, once: Label Studio does not notice a second import.
 4. People label. A reviewer who cannot tell skips the task.
 5. Export as "JSON" (not "JSON-MIN") and put the file, under a new name, into in/. Export as often as you like: what is

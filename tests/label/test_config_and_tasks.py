@@ -37,6 +37,20 @@ def test_hostile_text_in_a_scheme_stays_text(scheme):
     assert not list(page.iter("script"))
 
 
+def test_keys_of_answers_and_marks_stay_the_same_and_clash_with_nothing(scheme):
+    choices = [scheme.choices[0].model_copy(update={"name": f"c{n}", "choices": ("x", "y", "z")}) for n in range(4)]
+    many = scheme.model_copy(update={"choices": tuple(choices), "spans": tuple(f"span {n}" for n in range(12))})
+    page = ElementTree.fromstring(labeling_config("groundedness", many))
+    keys = [[each.get("hotkey") for each in page.iter(tag)] for tag in ("Choice", "Label")]
+    assert keys[0] == [*"1234567890", None, None]
+    given = [key for each in keys for key in each if key]
+    assert len(set(given)) == len(given) == 20
+    # Label Studio's own: to take back a selection.
+    assert "u" not in given
+    without_marks = ElementTree.fromstring(labeling_config("groundedness", many.model_copy(update={"spans": ()})))
+    assert [each.get("hotkey") for each in without_marks.iter("Choice")] == keys[0]
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,7 @@ from canonry.label.pull import Pulled, pull_annotations
 from canonry.label.register import Project
 from canonry.label.send import Sent, send_tasks
 from canonry.label.studio import list_tasks
-from canonry.label.tasks import export_tasks
+from canonry.label.tasks import Texts, export_tasks
 from canonry.labels import Draw
 from canonry.storage import Zones
 
@@ -85,8 +86,21 @@ class Labeling:
 
 def draw_calls(zones: Zones, name: str, count: int, scheme: SchemeSpec = SCHEME, **attributes: Any) -> Draw:
     """A day of calls, all of them drawn and exported."""
+    texts = [
+        Texts(
+            question=f"How do I open a file, {number}?",
+            passages=({"chunk_id": "io.open", "text": "Open a file and return a stream."},),
+            answer="Call open(path) and read it.",
+        )
+        for number in range(count)
+    ]
+    return draw_texts(zones, name, texts, scheme, **attributes)
+
+
+def draw_texts(zones: Zones, name: str, texts: Sequence[Texts], scheme: SchemeSpec = SCHEME, **attributes: Any) -> Draw:
+    """A day of calls with these texts, all of them drawn and exported."""
     inferences, contents = [], []
-    for number in range(count):
+    for number, text in enumerate(texts):
         row = dict.fromkeys(lake.SCHEMAS["inferences"].names)
         row |= {"inference_id": f"c{number}", "started_at": dt.datetime.combine(DAY, dt.time(9))}
         row |= {"team": "docs", "product": "site", "attributes": json.dumps(attributes)}
@@ -94,9 +108,9 @@ def draw_calls(zones: Zones, name: str, count: int, scheme: SchemeSpec = SCHEME,
         contents.append(
             {
                 "inference_id": f"c{number}",
-                "input_messages": json.dumps([{"role": "user", "content": f"How do I open a file, {number}?"}]),
-                "output_messages": json.dumps([{"role": "assistant", "content": "Call open(path) and read it."}]),
-                "retrieved": [{"chunk_id": "io.open", "score": 0.5, "text": "Open a file and return a stream."}],
+                "input_messages": json.dumps([{"role": "user", "content": text.question}]),
+                "output_messages": json.dumps([{"role": "assistant", "content": text.answer}]),
+                "retrieved": [{**passage, "score": 0.5} for passage in text.passages],
             }
         )
     for kind, rows in (("inferences", inferences), ("contents", contents)):

@@ -1,21 +1,17 @@
-"""Label Studio as it is used: by people in a browser, by the graph's assets, by the demo's reviewers."""
+"""Label Studio as it is used by the graph's assets, and by the demo's reviewers."""
 
 from __future__ import annotations
 
 import datetime as dt
-import json
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
 import pytest
 from label_studio_sdk import LabelStudio
-from playwright.sync_api import Page, expect
 
 from canonry import catalog
 from canonry.collect import news
-from canonry.demo.label_studio_server import Server
 from canonry.demo.live_reviewers import review_live
 from canonry.demo.reviewers import answers
 from canonry.label.project import find_project
@@ -23,28 +19,7 @@ from canonry.label.studio import list_tasks
 from canonry.storage import Zones
 from dagster_project import label
 from dagster_project.resources import ASSETS, Platform
-from tests.system.labeling import DAY, SCHEME, Labeling, draw_calls, log_in, region
-
-
-def test_a_reviewer_sees_passages_question_answer_and_choices_and_labels_in_a_browser(
-    labeling: Callable[[int], Labeling], server: Server, page: Page
-) -> None:
-    it = labeling(1)
-    it.send()
-    log_in(page, server)
-    page.goto(f"{server.url}/projects/{it.project.project_id}/data?labeling=1")
-    expect(page.get_by_text("Labeling Instructions")).to_be_visible()
-    page.get_by_role("button", name="Close modal").click()
-    for text in ("Question to site", "How do I open a file, 0?", "Open a file and return a stream.", "Supported?"):
-        expect(page.get_by_text(text, exact=True)).to_be_in_viewport()
-    expect(page.get_by_text("00:00:00")).not_to_be_visible()
-    page.get_by_text("hallucinated").click()
-    page.get_by_test_id("bottombar-submit-button").click()
-    expect(page.get_by_text("No more")).to_be_visible()
-    assert it.pull().new == 1
-    (row,) = it.labels()
-    assert json.loads(row["result"]) == {"groundedness": "hallucinated", "spans": []}
-    assert row["simulated"] is False
+from tests.system.labeling import DAY, SCHEME, Labeling, draw_calls, region
 
 
 def test_the_assets_send_pull_and_tell_which_days_to_compute_again(
