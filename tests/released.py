@@ -15,6 +15,7 @@ import pyarrow as pa
 from canonry import lake, release
 from canonry.encode import MODEL_FILE, TOKENIZER_FILE
 from canonry.index.candidate import access_of
+from canonry.label.gold.build import DATASHEET, ITEMS, ITEMS_FILE
 from canonry.release import File, Release
 from canonry.search import ACCESS, CHUNK_SCHEMA, CHUNKS, VECTORS
 from canonry.storage import Storage, Zones
@@ -81,6 +82,26 @@ def release_index(
     )
     if promote:
         release.promote(published, "indexes", name, found.version, reason="test", now=NOW, force=True)
+    return found
+
+
+def release_gold(zones: Zones) -> Release:
+    """A gold set `groundedness` of two items, one to train and one to test with, in production."""
+    common = {**dict.fromkeys(ITEMS.names), "passages": ["Because."], "answer": "So.", "field": "groundedness"}
+    rows = [
+        {**common, "item_id": "a", "split": "test", "question": "Why?", "value": "grounded"},
+        {**common, "item_id": "b", "split": "train", "question": "<b>Who?</b>", "value": "hallucinated"},
+    ]
+    sheet = {
+        "name": "groundedness",
+        "splits": {"train": {"items": 1}, "calibration": {"items": 0}, "test": {"items": 1}},
+    }
+    files = {
+        ITEMS_FILE: lake.parquet_bytes(pa.Table.from_pylist(rows, ITEMS)),
+        DATASHEET: json.dumps(sheet).encode(),
+    }
+    found = release.publish(zones.published, "gold", "groundedness", files, metadata={}, lineage={}, now=NOW)
+    release.promote(zones.published, "gold", "groundedness", found.version, reason="test", now=NOW)
     return found
 
 

@@ -1,4 +1,4 @@
-"""What a product team imports: canonical indexes, prompts, tables and models, with the base install alone.
+"""What a product team imports: canonical indexes, prompts, tables, models and gold sets, with the base install alone.
 
     from canonry import client
 
@@ -7,6 +7,7 @@
     hits = index.search_text("How do I mock a clock?", k=5)          # needs the extra: pip install 'canonry[encode]'
     text = prompt.render(question="How do I mock a clock?", passages="\\n".join(hit.text for hit in hits))
     cost = client.read_table("cost_daily", columns=["day", "team", "cost"])
+    gold = client.read_gold("groundedness").split("train")
 
     inference_id = client.log_inference(product="docs-site", request_model="gpt-5", output_tokens=38, latency_ms=210.5)
     client.give_feedback(inference_id, signal="thumb", value=1)
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from canonry.client._call import Call, current_call
     from canonry.client._delivery import Stats
     from canonry.client._event_log import EventLog
+    from canonry.client._gold import GoldSet, aread_gold, read_gold
     from canonry.client._index import Index, aopen_index, open_index
     from canonry.client._log import (
         aflush,
@@ -50,6 +52,7 @@ _WHERE = {
     "canonry.client._call": ("Call", "current_call"),
     "canonry.client._delivery": ("Stats",),
     "canonry.client._event_log": ("EventLog",),
+    "canonry.client._gold": ("GoldSet", "aread_gold", "read_gold"),
     "canonry.client._index": ("Index", "aopen_index", "open_index"),
     "canonry.client._log": (
         "aflush",
@@ -77,6 +80,7 @@ __all__ = [
     "Call",
     "Damaged",
     "EventLog",
+    "GoldSet",
     "Hit",
     "Index",
     "Model",
@@ -91,6 +95,7 @@ __all__ = [
     "aget_model",
     "aget_prompt",
     "aopen_index",
+    "aread_gold",
     "aread_table",
     "current_call",
     "edit_distance",
@@ -103,6 +108,7 @@ __all__ = [
     "last_inference_id",
     "log_inference",
     "open_index",
+    "read_gold",
     "read_table",
     "stats",
     "wrap_openai",

@@ -13,10 +13,10 @@ import pytest
 from canonry import client
 from canonry.client import Stats, _log
 from canonry.storage import open_zones
-from tests.released import release_all
+from tests.released import release_all, release_gold
 
 LOGGING = ("_identifier", "_call", "_event_log", "_log", "_openai")
-READING = ("_index", "_prompt", "_model", "_table")
+READING = ("_index", "_prompt", "_model", "_table", "_gold")
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", LOGGING + READING)
 def test_examples_run(name: str, tmp_path: Path) -> None:
     if name in READING:
-        release_all(open_zones(tmp_path / "home"))
+        release_gold(release_all(open_zones(tmp_path / "home")))
     results = doctest.testmod(importlib.import_module(f"canonry.client.{name}"))
     assert results.attempted > 0
     assert results.failed == 0

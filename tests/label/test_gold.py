@@ -11,44 +11,14 @@ import pytest
 import yaml
 
 from canonry.catalog.specs import Agreement
-from canonry.label.draws import draw_day
 from canonry.label.gold import gold_set, judge
 from canonry.label.gold.diff import difference
 from canonry.label.gold.export import export_files, write_folder
 from canonry.label.gold.spans import majority
-from canonry.label.inbox import import_annotations
-from canonry.label.partition import write_labels
-from canonry.label.tasks import make_tasks, read_texts
-from canonry.labels import read_draw
 from canonry.publish import release_and_promote
 from tests.label.conftest import DAY
 
 NAME = "groundedness"
-
-
-@pytest.fixture
-def labeled(zones, scheme, write_calls, annotate, put_export):
-    """Makes a gold set of 60 calls that two reviewers answered; they disagree on so many."""
-
-    def make(disagree: int, **more):
-        questions = [f"Question {number // 2}? <b>|x|</b>" for number in range(60)]
-        write_calls([{"inference_id": f"c{n}", "product": "<i>site|</i>", "question": q} | more
-                     for n, q in enumerate(questions)])  # fmt: skip
-        many = scheme.model_copy(update={"sampling": scheme.sampling.model_copy(update={"per_stratum": 100})})
-        now = dt.datetime(2026, 11, 10)
-        draw_day(zones, NAME, many, DAY, now)
-        draw = read_draw(zones.journal, NAME, 1, DAY)
-        tasks = make_tasks(draw, read_texts(zones.lake, draw))
-        for number, task in enumerate(tasks):
-            first = ("grounded", "hallucinated")[number % 2]
-            second = first if number >= disagree else ("hallucinated", "grounded")[number % 2]
-            task["annotations"] = [annotate(2 * number, first, 1), annotate(2 * number + 1, second, 2)]
-        put_export(tasks)
-        import_annotations(zones, NAME, many)
-        write_labels(zones, DAY)
-        return gold_set(zones.lake, zones.journal, NAME, many, [DAY])
-
-    return make
 
 
 def test_a_set_below_its_floor_says_by_how_much_and_which_field(labeled):
