@@ -1,0 +1,213 @@
+"""The groundedness scorer on RAGTruth, cross-validated by source, beside a first sketch of it on the same folds.
+
+Every figure is of answers whose source no model and no threshold had seen: all are made anew inside each outer
+fold, the sketch's too. The ratio is our F1 from the text alone over the sketch's.
+"""
+
+from __future__ import annotations
+
+import gzip
+import importlib.util
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from bench._report import arguments, report
+from canonry import catalog
+from canonry.encode import exported, files_of, load_onnx
+from canonry.score.features import Encode, rarity, signals
+from canonry.score.groundedness import Labeled, Scorer, judge, weigh
+from canonry.score.measure import auroc, calibration_error, f1
+from canonry.score.signals import Answer
+
+ENCODER = "all-MiniLM-L6-v2"
+SOURCES, QUICK_SOURCES, FOLDS, QUICK_FOLDS = 277, 60, 5, 3
+TEXT, WITH_FACTS = "text only", "with model and task"
+TASKS = ("QA", "Summary", "Data2txt")
+Predicted = tuple[np.ndarray, np.ndarray]
+"""Probability, and whether an answer is called hallucinated."""
+
+
+def main() -> None:
+    """Run and print."""
+    options = arguments(__doc__, rows=SOURCES, quick_rows=QUICK_SOURCES)
+    responses, sources = read(options.data, options.rows)
+    labeled = [as_labeled(each, sources[each["source_id"]]) for each in responses]
+    truth = np.array([each.hallucinated for each in labeled])
+    folds = by_source([each.source for each in labeled], QUICK_FOLDS if options.quick else FOLDS)
+    encode = remembering(encoder())
+    started = time.perf_counter()
+    rare = rarity([each.answer for each in labeled])
+    found = signals([each.answer for each in labeled], rare, encode)
+    first = time.perf_counter() - started
+    started = time.perf_counter()
+    signals([each.answer for each in labeled], rare, encode)
+    again = time.perf_counter() - started
+
+    predicted: dict[str, Predicted] = {
+        name: (np.empty(len(truth)), np.zeros(len(truth), dtype=bool)) for name in (TEXT, WITH_FACTS)
+    }
+    sentences = np.empty(len(found.values))
+    training = []
+    for held in folds:
+        use = np.setdiff1d(np.arange(len(truth)), held)
+        begun = time.perf_counter()
+        judged = judge([labeled[each] for each in use], found.take(use), rare)
+        scorers = {
+            name: weigh(judged, [labeled[each] for each in use], facts).scorer
+            for name, facts in ((TEXT, ()), (WITH_FACTS, ("response_model", "feature")))
+        }
+        training.append(time.perf_counter() - begun)
+        for name, scorer in scorers.items():
+            scores = scorer.score_signals(found.take(held), [labeled[each].facts for each in held])
+            probability, called = predicted[name]
+            probability[held] = [each.value for each in scores]
+            called[held] = probability[held] >= scorer.threshold
+        for each, score in zip(held, scores, strict=True):
+            sentences[found.starts[each] : found.starts[each + 1]] = [span.probability for span in score.spans]
+    scoring = speed(scorer, found, labeled)
+    predicted["always hallucinated"] = truth.mean() * np.ones(len(truth)), np.ones(len(truth), dtype=bool)
+    sketch = options.data.parent / "baselines" / "groundedness.py"
+    if sketch.is_file():
+        predicted["the sketch"] = sketched(load(sketch), responses, sources, encode, folds)
+    else:
+        print(f"{sketch} is absent: the ratio is to always answering hallucinated")
+    other = "the sketch" if sketch.is_file() else "always hallucinated"
+    print(f"{len(truth):,} answers from {options.rows} sources, {len(folds)} folds; {truth.mean():.0%} hallucinated")
+    print(f"sentences: AUROC {auroc(unsupported(labeled, found), sentences):.3f}")
+    print(
+        f"training {np.median(training):.0f} s from signals; signals {len(truth) / first:.0f} answers a second, "
+        f"{len(truth) / again:.0f} where texts are encoded already; scoring from signals {scoring:,.0f} a second\n"
+    )
+    rows = []
+    for name, (probability, called) in predicted.items():
+        for task in (*TASKS, "all"):
+            of = np.array([task in ("all", each["task_type"]) for each in responses])
+            if of.any() and truth[of].any():
+                error = calibration_error(probability[of], truth[of])
+                rows.append(
+                    (name, task, int(of.sum()), f1(truth[of], called[of]), auroc(truth[of], probability[of]), error)
+                )
+    ratio = f1(truth, predicted[TEXT][1]) / f1(truth, predicted[other][1])
+    report("groundedness", ratio, "higher", ("", "task", "answers", "F1", "AUROC", "calibration error"), rows)
+
+
+def read(data: Path, sources: int) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+    """RAGTruth's answers from so many of its sources, spread over all, and the sources."""
+    rows = {}
+    for name in ("responses", "sources"):
+        with gzip.open(data / "ragtruth" / f"{name}.jsonl.gz", "rt") as lines:
+            rows[name] = [json.loads(line) for line in lines]
+    names = [each["source_id"] for each in rows["sources"]]
+    kept = {names[place] for place in np.linspace(0, len(names) - 1, min(sources, len(names))).round().astype(int)}
+    by_id = {each["source_id"]: each for each in rows["sources"]}
+    return [each for each in rows["responses"] if each["source_id"] in kept], by_id
+
+
+def as_labeled(response: dict[str, Any], source: dict[str, Any]) -> Labeled:
+    """As the source `ragtruth` in assets/sources logs it."""
+    info = source["source_info"]
+    text = info if isinstance(info, str) else info.get("passages") or json.dumps(info)
+    question = text if isinstance(info, str) else info.get("question") or text
+    return Labeled(
+        Answer(question, (text,), response["response"]),
+        bool(response["labels"]),
+        tuple((each["start"], each["end"]) for each in response["labels"]),
+        response["source_id"],
+        {"response_model": response["model"], "feature": response["task_type"]},
+    )
+
+
+def by_source(sources: Sequence[str], folds: int) -> list[np.ndarray]:
+    """Places of the answers that each fold holds out."""
+    from sklearn.model_selection import GroupKFold
+
+    rows = np.arange(len(sources))
+    return [held for _, held in GroupKFold(folds).split(rows, rows, np.asarray(sources))]
+
+
+def encoder() -> Encode:
+    """The canonical encoder, as releases carry it."""
+    files = files_of(ENCODER, catalog.load(Path(__file__).parents[1] / "assets").models[ENCODER])
+    return load_onnx(files, exported(files), files.tokenizer_file).encode
+
+
+def remembering(encode: Encode) -> Encode:
+    """The same, with every text encoded once."""
+    known: dict[str, np.ndarray] = {}
+
+    def remembered(texts: Sequence[str]) -> np.ndarray:
+        new = [each for each in dict.fromkeys(texts) if each not in known]
+        known.update(zip(new, encode(new), strict=True))
+        return np.stack([known[each] for each in texts])
+
+    return remembered
+
+
+def load(path: Path) -> ModuleType:
+    """The sketch, from a file that this repository does not hold."""
+    spec = importlib.util.spec_from_file_location("sketch", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class _Sketched:
+    def __init__(self, encode: Encode) -> None:
+        self._encode = encode
+
+    def encode(self, texts: list[str], **_: object) -> np.ndarray:
+        return self._encode(texts)
+
+
+def sketched(
+    sketch: ModuleType,
+    responses: list[dict[str, Any]],
+    sources: dict[str, Any],
+    encode: Encode,
+    folds: list[np.ndarray],
+) -> Predicted:
+    """What the sketch predicts, its threshold chosen in four folds inside, as its own `main` does."""
+    kept = {each["source_id"]: sources[each["source_id"]] for each in responses}
+    rows = sketch.features(responses, kept, _Sketched(encode))
+    truth = np.array([bool(each["labels"]) for each in responses])
+    names = np.array([each["source_id"] for each in responses])
+    probability, called = np.empty(len(truth)), np.zeros(len(truth), dtype=bool)
+    for held in folds:
+        use = np.setdiff1d(np.arange(len(truth)), held)
+        inner = np.empty(len(use))
+        for out in by_source(names[use], 4):
+            rest = np.setdiff1d(np.arange(len(use)), out)
+            inner[out] = sketch.fit_predict(rows[use[rest]], truth[use[rest]], rows[use[out]])
+        threshold = max(np.linspace(0.1, 0.9, 81), key=lambda cut: f1(truth[use], inner > cut))
+        probability[held] = sketch.fit_predict(rows[use], truth[use], rows[held])
+        called[held] = probability[held] > threshold
+    return probability, called
+
+
+def speed(scorer: Scorer, found: Any, labeled: list[Labeled]) -> float:
+    """Answers a second from signals to scores."""
+    started = time.perf_counter()
+    scorer.score_signals(found, [each.facts for each in labeled])
+    return len(labeled) / (time.perf_counter() - started)
+
+
+def unsupported(labeled: list[Labeled], found: Any) -> np.ndarray:
+    """Of each sentence, whether a span that people marked touches it."""
+    return np.array(
+        [
+            any(start < sentence.end and sentence.start < end for start, end in each.spans)
+            for each, part in zip(labeled, found.sentences, strict=True)
+            for sentence in part
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()
