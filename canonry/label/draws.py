@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 from canonry import lake
 from canonry.catalog import SchemeSpec
 from canonry.catalog.specs import Overlap, Sampling
-from canonry.label.known import known_spread, read_scores, share_labels
+from canonry.label.known import known_spread, share_labels
+from canonry.label.scores import read_scores
 from canonry.labels import SLICE_FIELDS, Draw, DrawnItem, DrawnStratum, draw_name, read_draw, stratum_name
 from canonry.messages import NO_MESSAGES
 from canonry.stats.designs import UNIFORMS, allocate, poisson_probabilities, whole_numbers
@@ -36,7 +37,7 @@ def draw_day(zones: Zones, name: str, scheme: SchemeSpec, day: dt.date, now: dt.
     frame = answered_calls(zones.lake, day, scheme.sampling.products, scheme.sampling.where)
     if not frame.num_rows:
         return None
-    scores, said = read_scores(zones.lake, scheme.sampling, day, frame)
+    scores, said = read_scores(zones, name, scheme, day, frame)
     spread = known_spread(zones.lake, name, scheme, day) if scheme.sampling.allocation == "neyman" else {}
     draw = make_draw(name, scheme, day, frame, now, scores=scores, spread=spread)
     draw = replace(draw, parameters={**draw.parameters, **said})

@@ -1,4 +1,4 @@
-"""What is known before a draw: scores of its calls, how far answers differed so far, and texts asked about already."""
+"""What is known before a draw: how far answers differed so far, and texts asked about already."""
 
 from __future__ import annotations
 
@@ -8,15 +8,11 @@ import json
 import re
 from collections import Counter, defaultdict
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from canonry import lake
 from canonry.catalog import SchemeSpec
-from canonry.catalog.specs import Sampling
 from canonry.label.register import recalled_anywhere
 from canonry.label.tasks import Texts, read_texts
 from canonry.labels import Draw, SharedLabel, read_draw
@@ -25,31 +21,6 @@ from canonry.storage import Storage, Zones
 
 HISTORY_DAYS = 28
 """How far back labels are looked at: for how far they differ, and for the same text."""
-
-
-def read_scores(
-    lake_zone: Storage, sampling: Sampling, day: dt.date, frame: pa.Table
-) -> tuple[np.ndarray | None, dict[str, Any]]:
-    """Scores by row of the frame, or None where the design has none; and what is to be said of them in the draw."""
-    by = "negative_feedback" if sampling.design == "negative_feedback_first" else sampling.score and sampling.score.by
-    if by is None:
-        return None, {}
-    if by == "negative_feedback":
-        feedback = lake.read(lake_zone, "feedback", [day, day + dt.timedelta(days=1)], ["inference_id", "value"])
-        disliked = feedback.filter(pc.less(feedback["value"], 0))["inference_id"]
-        scores = pc.is_in(frame["inference_id"], disliked.combine_chunks()).to_numpy().astype(float)
-        return scores, {"score": by, "scored": int(scores.sum())}
-    wanted = sampling.score
-    assert wanted is not None
-    rows = lake.read(lake_zone, "scores", [day], ["inference_id", "scorer", "metric", "value"])
-    rows = rows.filter(pc.and_(pc.equal(rows["scorer"], wanted.scorer), pc.equal(rows["metric"], wanted.metric)))
-    doubt = dict(zip(rows["inference_id"].to_pylist(), rows["value"].to_pylist(), strict=True))
-    known = {each: 1 - abs(2 * value - 1) for each, value in doubt.items() if value is not None and 0 <= value <= 1}
-    scores = np.array([known.get(each, 0.0) for each in frame["inference_id"].to_pylist()])
-    said: dict[str, Any] = {"score": by, "scorer": wanted.scorer, "metric": wanted.metric, "scored": len(known)}
-    if not known:
-        said["without_score"] = f"lake/scores of {day} has no {wanted.metric} by {wanted.scorer}: drawn at random alone"
-    return scores, said
 
 
 def known_spread(lake_zone: Storage, name: str, scheme: SchemeSpec, day: dt.date) -> dict[str, float]:

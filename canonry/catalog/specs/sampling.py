@@ -19,20 +19,29 @@ class Overlap(Strict):
 class SampleScore(Strict):
     """What makes a call more likely to be drawn, under the design `poisson`."""
 
-    by: Literal["uncertainty", "negative_feedback"] = Field(
+    by: Literal["uncertainty", "disagreement", "novelty", "negative_feedback"] = Field(
         description="`uncertainty`: of a scorer whose values in lake/scores lie in 0 to 1, greatest at 0.5. "
-        "`negative_feedback`: users' thumbs down, or what counts below 0. Nothing else is known of a call yet."
+        "`disagreement`: how far that scorer is from what users said. `novelty`: how few words a call shares with any "
+        "that was drawn in the four weeks before. `negative_feedback`: users' thumbs down, or what counts below 0."
     )
-    scorer: str | None = Field(None, description="uncertainty: the scorer, as in lake/scores.")
-    metric: str | None = Field(None, description="uncertainty: its metric.")
+    scorer: str | None = Field(None, description="uncertainty, disagreement: the scorer, as in lake/scores.")
+    metric: str | None = Field(None, description="uncertainty, disagreement: its metric.")
+    high_means: Literal["good", "bad"] | None = Field(
+        None, description="disagreement: what a value of 1 says of the answer."
+    )
     random_share: float = Field(
         0.5, description="Share of the budget that is random among all calls, whatever the score.", gt=0, le=1
     )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if (self.by == "uncertainty") != (self.scorer is not None and self.metric is not None):
-            raise ValueError("`scorer` and `metric` belong to `by: uncertainty`, and both are needed there")
+        scored = self.by in ("uncertainty", "disagreement")
+        if {self.scorer is not None, self.metric is not None} != {scored}:
+            raise ValueError(
+                "`scorer` and `metric` belong to `by: uncertainty` and `by: disagreement`, and both are needed there"
+            )
+        if (self.by == "disagreement") != (self.high_means is not None):
+            raise ValueError("`high_means` belongs to `by: disagreement`, and is needed there")
         return self
 
 
