@@ -14,10 +14,11 @@ import pyarrow as pa
 
 from canonry import lake, release
 from canonry.encode import MODEL_FILE, TOKENIZER_FILE
-from canonry.index.candidate import access_of
+from canonry.index.candidate import access_of, fusion_bytes
+from canonry.index.lexical import lexical_bytes
 from canonry.label.gold.build import DATASHEET, ITEMS, ITEMS_FILE
 from canonry.release import File, Release
-from canonry.search import ACCESS, CHUNK_SCHEMA, CHUNKS, VECTORS
+from canonry.search import ACCESS, CHUNK_SCHEMA, CHUNKS, FUSION, LEXICAL, VECTORS, Fusion
 from canonry.storage import Storage, Zones
 from tests.tiny_encoder import write_graph
 
@@ -52,11 +53,12 @@ def release_index(
     name: str = "docs",
     dimension: int = DIMENSION,
     promote: bool = True,
+    words: bool = False,
     **said: Any,
 ) -> Release:
     """An index as the index stage releases it, promoted to production unless told not to; its text encoder knows WORDS.
 
-    `said` is what its metadata says of the encoder instead.
+    `words`: with a lexical side. `said` is what its metadata says of the encoder instead.
     """
     index = faiss.IndexFlatIP(made.shape[1])
     index.add(made)
@@ -69,7 +71,12 @@ def release_index(
         published,
         "indexes",
         name,
-        {VECTORS: faiss.serialize_index(index).tobytes(), CHUNKS: lake.parquet_bytes(table), **carried},
+        {
+            VECTORS: faiss.serialize_index(index).tobytes(),
+            CHUNKS: lake.parquet_bytes(table),
+            **(lexical_files(table) if words else {}),
+            **carried,
+        },
         metadata={
             "encoder": {**encoder, **digests, "max_tokens": 256, "normalize": True, **said},
             "faiss_factory": "Flat",
@@ -103,6 +110,13 @@ def release_gold(zones: Zones) -> Release:
     found = release.publish(zones.published, "gold", "groundedness", files, metadata={}, lineage={}, now=NOW)
     release.promote(zones.published, "gold", "groundedness", found.version, reason="test", now=NOW)
     return found
+
+
+def lexical_files(table: pa.Table) -> dict[str, bytes]:
+    """The files of a lexical side over these chunks, both sides counting alike."""
+    data = lexical_bytes(table, "english")
+    assert data is not None
+    return {LEXICAL: data, FUSION: fusion_bytes(Fusion())}
 
 
 def release_all(zones: Zones) -> Zones:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.markup import escape
@@ -24,6 +24,10 @@ def search(
     text: Annotated[str, typer.Argument(help="What to look for, in words.")],
     k: Annotated[int, typer.Option("-k", help="How many hits.", min=1)] = 5,
     channel: Annotated[str, typer.Option(help="Channel to read.")] = "production",
+    mode: Annotated[
+        Literal["hybrid", "dense", "lexical"] | None,
+        typer.Option(help="By meaning (dense), by words (lexical), or both; else hybrid where the index can."),
+    ] = None,
 ) -> None:
     """Search a released index by text, with the encoder the release carries.
 
@@ -35,7 +39,7 @@ def search(
 
     with said(ReleaseError, EncoderError, SearchError, ImportError):
         index = open_index(name, channel)
-        hits = index.search_text(text, k)
+        hits = index.search_text(text, k, mode=mode)
     console.print(f"[dim]{name} {index.version} ({channel})[/dim]")
     for hit in hits:
         console.print(f"[bold]{hit.score:.3f}[/bold]  {escape(hit.chunk_id)}  [dim]{escape(hit.title or '')}[/dim]")

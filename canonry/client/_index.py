@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from canonry.client._opened import Opened
     from canonry.encode import EncoderFiles
     from canonry.release import Manifest
-    from canonry.search import Hit, VectorIndex, Where
+    from canonry.search import Hit, Mode, VectorIndex, Where
 
 FOLLOW_SECONDS = 10.0
 
@@ -111,18 +111,22 @@ class Index:
         return await asyncio.to_thread(self.refresh)
 
     @overload
-    def search(self, query: str, k: int = 10, where: Where | None = None) -> list[Hit]: ...
+    def search(self, query: str, k: int = 10, where: Where | None = None, mode: Mode | None = None) -> list[Hit]: ...
     @overload
-    def search(self, query: list[str], k: int = 10, where: Where | None = None) -> list[list[Hit]]: ...
+    def search(
+        self, query: list[str], k: int = 10, where: Where | None = None, mode: Mode | None = None
+    ) -> list[list[Hit]]: ...
     @overload
-    def search(self, query: npt.ArrayLike, k: int = 10, where: Where | None = None) -> list[Any]: ...
-    def search(self, query: Any, k: int = 10, where: Where | None = None) -> list[Any]:
-        """The k nearest Hits of a text or of one vector (dimension,), best first.
+    def search(
+        self, query: npt.ArrayLike, k: int = 10, where: Where | None = None, mode: Mode | None = None
+    ) -> list[Any]: ...
+    def search(self, query: Any, k: int = 10, where: Where | None = None, mode: Mode | None = None) -> list[Any]:
+        """The k best Hits of a text or of one vector (dimension,), best first.
 
         Of several texts, or of a matrix (n, dimension), a list of them each. Texts are as in `search_text`; vectors are
-        floats from the index's own encoder. `where` leaves only chunks that have these values in these columns, a value
-        or several of which one is enough; k are found where so many fit. Raises SearchError for another shape or type,
-        or for a column there is not.
+        floats from the index's own encoder, searched for by nearness (mode `dense`) alone. `where` leaves only chunks
+        that have these values in these columns, a value or several of which one is enough; k are found where so many
+        fit. Raises SearchError for another shape or type, a mode, or a column there is not.
 
         >>> index = open_index("docs")
         >>> [hit.chunk_id for hit in index.search("red", k=2)]
@@ -132,49 +136,74 @@ class Index:
         """
         opened = self.opened
         if isinstance(query, str) or (isinstance(query, list) and query and isinstance(query[0], str)):
-            return opened.search_text(query, k, where)
+            return opened.search_text(query, k, where, mode=mode)
+        if mode not in (None, "dense"):
+            from canonry.search import SearchError
+
+            raise SearchError(f"mode {mode}: a vector has no words; search by text, or with mode dense")
         return opened.vectors.search(query, k, where)
 
     @overload
-    def search_text(self, text: str, k: int = 10, where: Where | None = None) -> list[Hit]: ...
+    def search_text(
+        self, text: str, k: int = 10, where: Where | None = None, mode: Mode | None = None
+    ) -> list[Hit]: ...
     @overload
-    def search_text(self, text: list[str], k: int = 10, where: Where | None = None) -> list[list[Hit]]: ...
-    def search_text(self, text: str | list[str], k: int = 10, where: Where | None = None) -> list[Any]:
-        """The k nearest Hits of a text, best first; of several texts a list of them each. `where` as in `search`.
+    def search_text(
+        self, text: list[str], k: int = 10, where: Where | None = None, mode: Mode | None = None
+    ) -> list[list[Hit]]: ...
+    def search_text(
+        self, text: str | list[str], k: int = 10, where: Where | None = None, mode: Mode | None = None
+    ) -> list[Any]:
+        """The k best Hits of a text, best first; of several texts a list of them each. `where` as in `search`.
 
-        Needs the extra `encode`: the encoder is the one inside the release. Raises EncoderError where the extra is
-        missing, or the release's encoder is not what its manifest says.
+        `mode`: `hybrid`, by meaning and by words, is what a release with both is searched by; `dense` is by meaning
+        alone, and `lexical` by words alone: chunks that share none are not found, and the base install is enough. The
+        others need the extra `encode`: the encoder is the one inside the release. A Hit's `score` is from 0 to 1, the
+        inner product, or BM25. Raises EncoderError where the extra is missing, or the release's encoder is not what its
+        manifest says, and SearchError for a mode that the release does not have.
 
         >>> [[hit.text for hit in hits] for hits in open_index("docs").search_text(["red", "blue"], k=1)]
         [['text of chunk 18'], ['text of chunk 41']]
         """
-        return self.opened.search_text(text, k, where)
+        return self.opened.search_text(text, k, where, mode=mode)
 
     @overload
-    async def asearch(self, query: str, k: int = 10, where: Where | None = None) -> list[Hit]: ...
+    async def asearch(
+        self, query: str, k: int = 10, where: Where | None = None, mode: Mode | None = None
+    ) -> list[Hit]: ...
     @overload
-    async def asearch(self, query: list[str], k: int = 10, where: Where | None = None) -> list[list[Hit]]: ...
+    async def asearch(
+        self, query: list[str], k: int = 10, where: Where | None = None, mode: Mode | None = None
+    ) -> list[list[Hit]]: ...
     @overload
-    async def asearch(self, query: npt.ArrayLike, k: int = 10, where: Where | None = None) -> list[Any]: ...
-    async def asearch(self, query: Any, k: int = 10, where: Where | None = None) -> list[Any]:
+    async def asearch(
+        self, query: npt.ArrayLike, k: int = 10, where: Where | None = None, mode: Mode | None = None
+    ) -> list[Any]: ...
+    async def asearch(self, query: Any, k: int = 10, where: Where | None = None, mode: Mode | None = None) -> list[Any]:
         """`search` in a thread: it computes, and FAISS lets other threads go on.
 
         >>> len(asyncio.run(open_index("docs").asearch("red", k=3)))
         3
         """
-        return await asyncio.to_thread(self.search, query, k, where)
+        return await asyncio.to_thread(self.search, query, k, where, mode)
 
     @overload
-    async def asearch_text(self, text: str, k: int = 10, where: Where | None = None) -> list[Hit]: ...
+    async def asearch_text(
+        self, text: str, k: int = 10, where: Where | None = None, mode: Mode | None = None
+    ) -> list[Hit]: ...
     @overload
-    async def asearch_text(self, text: list[str], k: int = 10, where: Where | None = None) -> list[list[Hit]]: ...
-    async def asearch_text(self, text: str | list[str], k: int = 10, where: Where | None = None) -> list[Any]:
+    async def asearch_text(
+        self, text: list[str], k: int = 10, where: Where | None = None, mode: Mode | None = None
+    ) -> list[list[Hit]]: ...
+    async def asearch_text(
+        self, text: str | list[str], k: int = 10, where: Where | None = None, mode: Mode | None = None
+    ) -> list[Any]:
         """`search_text` in a thread.
 
         >>> len(asyncio.run(open_index("docs").asearch_text("red", k=3)))
         3
         """
-        return await asyncio.to_thread(self.opened.search_text, text, k, where)
+        return await asyncio.to_thread(self.search, text, k, where, mode)
 
     @property
     def version(self) -> str:

@@ -6,10 +6,26 @@ import os
 from collections.abc import Collection
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from canonry.client._open import read_json
 from canonry.encode import MODEL_FILE, TOKENIZER_FILE, EncoderError, EncoderFiles, TextEncoder, load_encoder, load_onnx
 from canonry.forked import OwnLock
 from canonry.release import LocalFiles, Release, ReleaseError, local_files, made_from
-from canonry.search import CHUNKS, MAPPED, VECTORS, VectorIndex, Where, write_mapped
+from canonry.search import (
+    CHUNKS,
+    FUSION,
+    LEXICAL,
+    MAPPED,
+    VECTORS,
+    Fusion,
+    LexicalIndex,
+    Mode,
+    TextIndex,
+    VectorIndex,
+    Where,
+    write_mapped,
+)
 
 
 class Opened:
@@ -24,7 +40,8 @@ class Opened:
         self.version = release.version
         self.encoder = _encoder_of(release)
         self._release = release
-        self._files = local_files(release, (VECTORS, CHUNKS))
+        lexical = (LEXICAL,) if LEXICAL in release.manifest.files else ()
+        self._files = local_files(release, (VECTORS, CHUNKS, *lexical))
         chunks = self._files[CHUNKS]
         self._mapped = made_from(release, CHUNKS, MAPPED, lambda target: write_mapped(chunks, target))
         self.vectors = VectorIndex(self._files[VECTORS], self._mapped[CHUNKS] if self._mapped else chunks, self.version)
@@ -33,6 +50,8 @@ class Opened:
                 f"{release.folder}: its vectors have {self.vectors.dimension} values, but its encoder "
                 f"{self.encoder.name} gives {self.encoder.dimension}; publish it again"
             )
+        self.text = self._text_index()
+        """Its search by text."""
         self._loading = OwnLock()
         self._carried: LocalFiles | None = None
         self._encoders: dict[tuple[int, int | None], TextEncoder] = {}
@@ -59,11 +78,20 @@ class Opened:
         where: Where | None = None,
         readable: Collection[str] | None = None,
         threads: int | None = None,
+        mode: Mode | None = None,
     ) -> list[Any]:
-        """Nearest Hits of a text, or of each of several; `where` and `readable` as in VectorIndex.search."""
-        encoder = self.text_encoder(threads)
-        vectors = encoder.encode([text])[0] if isinstance(text, str) else encoder.encode(text)
-        return self.vectors.search(vectors, k, where, readable)
+        """Best Hits of a text, or of each of several; `where` and `readable` as in VectorIndex.search."""
+        texts = [text] if isinstance(text, str) else text
+        found = self.text.search(texts, lambda some: self.text_encoder(threads).encode(some), k, where, readable, mode)
+        return found[0] if isinstance(text, str) else found
+
+    def _text_index(self) -> TextIndex:
+        if LEXICAL not in self.manifest.files:
+            return TextIndex(self.vectors)
+        if FUSION not in self.manifest.files:
+            raise ReleaseError(f"{self._release.folder}: has {LEXICAL} but no {FUSION}; publish it again")
+        fusion = read_json(self._release, FUSION, _FUSION)
+        return TextIndex(self.vectors, LexicalIndex(self._files[LEXICAL], len(self.vectors)), fusion)
 
     def _load(self, threads: int | None) -> TextEncoder:
         if self.encoder.onnx is None:
@@ -95,3 +123,6 @@ def _encoder_of(release: Release) -> EncoderFiles:
                 f"{digest or 'that there is none'}; publish the index again"
             )
     return encoder
+
+
+_FUSION: TypeAdapter[Fusion] = TypeAdapter(Fusion)

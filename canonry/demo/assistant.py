@@ -67,7 +67,8 @@ class Assistant:
         self._answered.clear()
 
     def _answer(self, question: str, version: str, started: float) -> Reply:
-        hits = self.index.search_text(question, k=RETRIEVED)
+        # Both versions of the answerer weigh the cosine, which the score of a hybrid search is not.
+        hits = self.index.search_text(question, k=RETRIEVED, mode="dense")
         retrieval_ms = _milliseconds(started)
         name = f"{MODEL}-{version}"
         try:

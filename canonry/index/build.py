@@ -85,7 +85,8 @@ def build_candidate(zones: Zones, name: str, spec: IndexSpec, encoder: EncoderFi
     texts = chunks["text"].to_pylist()
     vectors = embed(zones.lake, encoder, texts).vectors
     try:
-        files = candidate.payload(chunks, vectors, spec.faiss_factory)
+        language = spec.lexical.language if spec.lexical else None
+        files = candidate.payload(chunks, vectors, spec.faiss_factory, language)
     except IndexBuildError as error:
         raise IndexBuildError(f"assets/indexes/{name}.yaml: {error}") from None
     carrying = carried.carry(zones.lake, encoder)
@@ -93,6 +94,7 @@ def build_candidate(zones: Zones, name: str, spec: IndexSpec, encoder: EncoderFi
         "encoder": asdict(carrying.encoder),
         "encoder_agreement": asdict(carried.measure(zones.lake, carrying, texts, vectors)),
         "faiss_factory": spec.faiss_factory,
+        "lexical": spec.lexical.model_dump(mode="json") if spec.lexical else None,
         "vectors": chunks.num_rows,
         "columns": list(spec.documents.metadata),
         **candidate.access_of(chunks),

@@ -1,8 +1,9 @@
-"""A candidate: the FAISS index and its chunks, row i of one belonging to row i of the other."""
+"""A candidate: the FAISS index and its chunks, row i of one belonging to row i of the other, and their words."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import faiss
@@ -11,9 +12,20 @@ import pyarrow as pa
 
 from canonry import lake as lake_zone
 from canonry.index.errors import IndexBuildError
+from canonry.index.lexical import lexical_bytes
 from canonry.index.tables import CHUNKS as ALL_CHUNKS
 from canonry.index.tables import table_of
-from canonry.search import ACCESS, CHUNK_SCHEMA, CHUNKS, VECTORS, audiences_in, tags_in
+from canonry.search import (
+    ACCESS,
+    CHUNK_SCHEMA,
+    CHUNKS,
+    FUSION,
+    LEXICAL,
+    VECTORS,
+    Fusion,
+    audiences_in,
+    tags_in,
+)
 
 
 @dataclass(frozen=True)
@@ -24,16 +36,23 @@ class Opened:
     document_ids: np.ndarray
 
 
-def payload(chunks: pa.Table, vectors: np.ndarray, factory: str) -> dict[str, bytes]:
+def payload(chunks: pa.Table, vectors: np.ndarray, factory: str, language: str | None = None) -> dict[str, bytes]:
     """Files of a release, by name: the same rows give the same bytes.
 
-    `vectors`: float32 (n, dimension), row i for chunk i. Raises IndexBuildError where the factory string or its
-    training does not fit the vectors.
+    `vectors`: float32 (n, dimension), row i for chunk i. `language` of the words, None for an index without a lexical
+    side. Raises IndexBuildError where the factory string or its training does not fit the vectors.
     """
+    words = lexical_bytes(chunks, language) if language else None
     return {
         VECTORS: _index_bytes(vectors, factory),
         CHUNKS: lake_zone.parquet_bytes(released_chunks(chunks)),
+        **({LEXICAL: words, FUSION: fusion_bytes(Fusion())} if words else {}),
     }
+
+
+def fusion_bytes(fusion: Fusion) -> bytes:
+    """`fusion.json`."""
+    return json.dumps(asdict(fusion), indent=1, sort_keys=True).encode() + b"\n"
 
 
 def released_chunks(chunks: pa.Table) -> pa.Table:

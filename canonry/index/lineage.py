@@ -11,7 +11,16 @@ from canonry.catalog import IndexSpec
 from canonry.index import tables
 from canonry.storage import Zones
 
-_LIBRARIES = ("faiss-cpu", "semantic-text-splitter", "sentence-transformers", "tokenizers", "torch", "transformers")
+_LIBRARIES = (
+    "bm25s",
+    "faiss-cpu",
+    "PyStemmer",
+    "semantic-text-splitter",
+    "sentence-transformers",
+    "tokenizers",
+    "torch",
+    "transformers",
+)
 
 
 def lineage_of(zones: Zones, name: str, spec: IndexSpec) -> dict[str, Any]:

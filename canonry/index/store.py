@@ -15,7 +15,6 @@ from typing import Any
 from canonry.index.errors import IndexBuildError
 from canonry.index.tables import put_if_changed
 from canonry.release import File, payload_version
-from canonry.search import CHUNKS, VECTORS
 from canonry.storage import NotFound, Storage
 
 
@@ -45,6 +44,7 @@ def put_candidate(
     for path, data in files.items():
         put_if_changed(lake, f"{folder}/{path}", data)
     about = {
+        "files": sorted(files),
         "metadata": metadata,
         "lineage": lineage,
         "carried": {path: asdict(file) for path, file in (carried or {}).items()},
@@ -70,8 +70,8 @@ def latest_version(lake: Storage, name: str) -> str | None:
 def read_candidate(lake: Storage, name: str, version: str) -> Candidate:
     """A candidate, its bytes verified. Raises IndexBuildError where they are damaged."""
     folder = _folder(name, version)
-    files = {path: lake.read(f"{folder}/{path}") for path in (VECTORS, CHUNKS)}
     about = json.loads(lake.read(f"{folder}/candidate.json"))
+    files = {path: lake.read(f"{folder}/{path}") for path in about["files"]}
     carried = {path: File(**file) for path, file in about.get("carried", {}).items()}
     found = _version(files, carried)
     if found != version:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from canonry.forked import OwnLock
-from canonry.search._chunks import CHUNK_SCHEMA, read_chunks
+from canonry.search._chunks import CHUNK_SCHEMA, cell_reader, read_chunks
 from canonry.search._errors import SearchError
 from canonry.search._selected import Selection, nearest_selected
 from canonry.search._where import ACCESS, Where, condition_key, rows_readable, rows_with, tags_in
@@ -29,7 +29,7 @@ SCAN_ADVANTAGE = 5
 
 
 class Hit(NamedTuple):
-    """A chunk that was found. `score` is the inner product: the cosine, where both vectors have length 1."""
+    """A chunk that was found. What `score` is depends on how: see `Mode`."""
 
     chunk_id: str
     document_id: str
@@ -66,8 +66,8 @@ class VectorIndex:
                 f"{chunks}: has {rows} rows, but {vectors} has {len(self)} vectors; build the index again"
             )
         self._flat = isinstance(self.faiss, faiss.IndexFlat)
-        self._columns = [_reader(self.chunks.column(name)) for name in _HIT_COLUMNS]
-        self._own = {name: _reader(self.chunks.column(name)) for name in self.own_columns}
+        self._columns = [cell_reader(self.chunks.column(name)) for name in _HIT_COLUMNS]
+        self._own = {name: cell_reader(self.chunks.column(name)) for name in self.own_columns}
         self._access_tags: frozenset[str] | None = None
         self._selections: OrderedDict[object, Selection] = OrderedDict()
         self._selecting = OwnLock()
@@ -100,11 +100,11 @@ class VectorIndex:
         `vectors` has shape (n, dimension), or (dimension,) for n = 1. `where` and `readable` as in `search`. Raises
         SearchError.
         """
-        queries = self._checked(vectors)
-        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-            raise SearchError(f"k is {k!r}, expected a whole number from 1")
-        selection = self._selection(where, readable) if where or readable is not None else None
-        k = min(int(k), len(self) if selection is None else selection.count)
+        return self.nearest_among(self._checked(vectors), checked_k(k), self.selection(where, readable))
+
+    def nearest_among(self, queries: np.ndarray, k: int, selection: Selection | None) -> tuple[np.ndarray, np.ndarray]:
+        """`nearest` among the rows of a selection, None being all; `queries` float32 (n, dimension)."""
+        k = min(k, len(self) if selection is None else selection.count)
         if k == 0 or len(queries) == 0:
             return np.empty((len(queries), k), np.float32), np.empty((len(queries), k), np.int64)
         if selection is not None:
@@ -133,7 +133,7 @@ class VectorIndex:
         tags of whoever reads, leaves only chunks that need no other; None leaves all.
         """
         scores, rows = self.nearest(vectors, k, where, readable)
-        found = self._hits(scores, rows)
+        found = self.hits(scores, rows)
         return found[0] if np.ndim(vectors) == 1 else found
 
     def _checked(self, vectors: npt.ArrayLike) -> np.ndarray:
@@ -155,7 +155,8 @@ class VectorIndex:
             raise SearchError("vectors hold a value that is not finite (nan or infinity)")
         return queries
 
-    def _hits(self, scores: np.ndarray, rows: np.ndarray) -> list[list[Hit]]:
+    def hits(self, scores: np.ndarray, rows: np.ndarray) -> list[list[Hit]]:
+        """What `nearest` found as Hits, a list for each query."""
         # Cell by cell: after a scan nothing is left in the processor's cache, and Arrow's `take` touches more of it.
         chunk_id, document_id, title, text = self._columns
         own, version = self._own, self.version
@@ -176,8 +177,20 @@ class VectorIndex:
             for each_rows, each_scores in zip(rows.tolist(), scores.tolist(), strict=True)
         ]
 
-    def _selection(self, where: Where | None, readable: Collection[str] | None) -> Selection | None:
-        """Rows to search among; None where these are all."""
+    def similarities(self, vector: np.ndarray, rows: np.ndarray) -> np.ndarray | None:
+        """Inner products float32 (n,) of one vector (dimension,) with these rows' vectors, as the index keeps them.
+
+        None for an index that keeps them in no way that gives them back.
+        """
+        try:
+            return self.faiss.reconstruct_batch(rows) @ vector
+        except RuntimeError:
+            return None
+
+    def selection(self, where: Where | None, readable: Collection[str] | None) -> Selection | None:
+        """Rows to search among, as for `search`; None where these are all. Raises SearchError."""
+        if not where and readable is None:
+            return None
         wanted = condition_key(where or {})
         held = None if readable is None else self.access_tags.intersection(readable)
         if held == self.access_tags:
@@ -208,18 +221,15 @@ class VectorIndex:
         return self.chunks.column(name)
 
 
+def checked_k(k: int) -> int:
+    """How many are asked for. Raises SearchError."""
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise SearchError(f"k is {k!r}, expected a whole number from 1")
+    return int(k)
+
+
 _SELECTIONS = 64
 """Conditions whose rows are remembered, a bit for each row of the index."""
-
-
-def _reader(column: pa.ChunkedArray) -> Callable[[int], Any]:
-    """Reads the value of a row. Texts are read from their bytes, which costs half of what asking Arrow does."""
-    array = column.chunk(0) if column.num_chunks == 1 else column
-    if not isinstance(array, pa.StringArray) or array.null_count or not len(array):
-        return lambda row: array[row].as_py()
-    _, offsets, data = array.buffers()
-    ends, held = memoryview(offsets).cast("i")[array.offset :], memoryview(data or b"")
-    return lambda row: str(held[ends[row] : ends[row + 1]], "utf-8")
 
 
 # After a fork the threads of the parent are gone, and OpenMP's runtime waits for them for ever. One thread needs none.

@@ -17,6 +17,8 @@ from pydantic import (
     model_validator,
 )
 
+from canonry.search import Mode
+
 MAX_K = 1_000
 MAX_TEXT = 20_000
 
@@ -41,6 +43,11 @@ class SearchQuery(BaseModel):
         None, description="Or its vector, from the encoder of the index.", max_length=8192
     )
     k: int = Field(10, description="How many hits.", ge=1, le=MAX_K)
+    mode: Mode | None = Field(
+        None,
+        description="For a text: by meaning (`dense`), by words (`lexical`: only chunks that share one), or by both "
+        "(`hybrid`), as is done where the index can and nothing is said. A vector is searched for by nearness.",
+    )
     where: Where = Field({}, description="Value, or values of which one is enough, by column of the index.")
     channel: NamePart = Field("production", description="Channel to read.")
     version: VersionText | None = Field(None, description="Or the version.")
@@ -49,11 +56,17 @@ class SearchQuery(BaseModel):
     def _one_of_both(self) -> Self:
         if (self.text is None) == (self.vector is None):
             raise ValueError("send either text or vector")
+        if self.vector is not None and self.mode not in (None, "dense"):
+            raise ValueError(f"mode {self.mode}: a vector has no words; send a text, or mode dense")
         return self
 
 
 class FoundChunk(_Out):
-    """A chunk that was found; `score` is the inner product: the cosine, where both vectors have length 1."""
+    """A chunk that was found. `score` depends on the mode.
+
+    dense: the inner product, the cosine where both vectors have length 1. lexical: BM25. hybrid: from 0 to 1, to be
+    compared within one answer alone.
+    """
 
     chunk_id: str
     document_id: str
@@ -68,6 +81,7 @@ class SearchAnswer(_Out):
 
     name: str
     version: str
+    mode: Mode
     hits: list[FoundChunk]
 
 

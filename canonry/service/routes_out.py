@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 
 from canonry import release
 from canonry.release import Release, ReleaseError
+from canonry.search import Mode
 from canonry.service import models_out as out
 from canonry.service.access import Caller, Gate, requires
 from canonry.service.library import Library
@@ -101,7 +102,7 @@ def _add_indexes(routes: APIRouter, library: Library, workers: Workers) -> None:
         openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": _SEARCH_QUERY}}}},
     )
     async def search_index(request: Request, caller: ReadsIndexes, name: Name) -> Response:
-        """The k nearest chunks of a text or vector, of those that `where` and the key's access tags let through.
+        """The k best chunks of a text or vector, of those that `where` and the key's access tags let through.
 
         Every answer is that of one whole version, which it names.
         """
@@ -119,12 +120,13 @@ def _add_indexes(routes: APIRouter, library: Library, workers: Workers) -> None:
         name: Name,
         q: Annotated[str, Query(description="What to look for, in words.", min_length=1, max_length=2_000)],
         k: Annotated[int, Query(description="How many hits.", ge=1, le=out.MAX_K)] = 10,
+        mode: Annotated[Mode | None, Query(description="As in POST.")] = None,
         where: Annotated[str | None, Query(description="JSON object, as in POST.", max_length=4_000)] = None,
         channel: Channel = "production",
         version: OfVersion = None,
     ) -> Response:
         """The same by a link: a text alone."""
-        asked = {"text": q, "k": k, "channel": channel, "version": version}
+        asked = {"text": q, "k": k, "mode": mode, "channel": channel, "version": version}
         try:
             found = out.SearchQuery(**asked, where={} if where is None else _WHERE.validate_json(where))
         except ValidationError as error:
@@ -234,13 +236,16 @@ def _add_files(routes: APIRouter, published: Storage, workers: Workers) -> None:
 def _search(library: Library, name: str, query: out.SearchQuery, access: frozenset[str]) -> dict[str, Any]:
     opened = library.index(name, query.version or query.channel)
     if query.text is not None:
-        hits = opened.search_text(query.text, query.k, query.where, access, library.encoder_threads)
+        mode = opened.text.checked_mode(query.mode)
+        hits = opened.search_text(query.text, query.k, query.where, access, library.encoder_threads, mode)
     else:
+        mode = "dense"
         hits = opened.vectors.search(query.vector or [0.0], query.k, query.where, access)
     fields = ("chunk_id", "document_id", "title", "text", "score", "metadata")
     return {
         "name": name,
         "version": opened.version,
+        "mode": mode,
         "hits": [{field: getattr(hit, field) for field in fields} for hit in hits],
     }
 

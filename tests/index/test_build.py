@@ -111,7 +111,8 @@ def test_a_release_says_what_made_it(zones: Zones, tiny_encoder: EncoderFiles, m
     version = put_in_production(zones, "help")
     manifest = release.resolve(zones.published, "indexes", "help").manifest
     assert manifest.version == version
-    assert set(manifest.files) == {"vectors.faiss", "chunks.parquet", MODEL_FILE, TOKENIZER_FILE}
+    own = {"vectors.faiss", "chunks.parquet", "lexical.arrow", "fusion.json"}
+    assert set(manifest.files) == own | {MODEL_FILE, TOKENIZER_FILE}
     carried = EncoderFiles.from_metadata(manifest.metadata["encoder"])
     assert carried == tiny_encoder
     assert (carried.onnx, carried.tokenizer) == tuple(

@@ -19,8 +19,9 @@ import pyarrow as pa
 import pytest
 
 from canonry import lake, release
+from canonry.client import open_index
 from canonry.encode import MODEL_FILE
-from canonry.search import CHUNKS, VECTORS
+from canonry.search import CHUNKS, LEXICAL, VECTORS
 from canonry.service import keys
 from canonry.service.problems import Problem
 from canonry.service.workers import Workers
@@ -84,6 +85,24 @@ def test_an_index_is_searched_by_vector_and_by_text(client: httpx.Client) -> Non
     assert again.json()["hits"] == some
 
 
+def test_a_text_is_searched_by_meaning_by_words_or_by_both(client: httpx.Client, zones: Zones) -> None:
+    found = release_index(zones.published, vectors(), chunks(), name="worded", words=True)
+    search = "/v1/indexes/worded/search"
+    opened = open_index("worded", home=zones.home)
+    assert opened.version == found.version
+    for mode in (None, "hybrid", "dense", "lexical"):
+        answers = [
+            client.post(search, json={"text": "red 41", "k": 5, "mode": mode}),
+            client.get(search, params={"q": "red 41", "k": 5, **({"mode": mode} if mode else {})}),
+        ]
+        for answer in answers:
+            assert answer.json()["mode"] == (mode or "hybrid")
+            expected = opened.search_text("red 41", 5, mode=mode)
+            assert [hit["chunk_id"] for hit in answer.json()["hits"]] == [hit.chunk_id for hit in expected]
+    by_vector = client.post(search, json={"vector": vectors()[7].tolist(), "k": 1}).json()
+    assert (by_vector["mode"], by_vector["hits"][0]["chunk_id"]) == ("dense", "c7")
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
@@ -101,6 +120,9 @@ def test_an_index_is_searched_by_vector_and_by_text(client: httpx.Client) -> Non
         ({"text": "a", "where": {"colour": "red"}}, "no column 'colour'"),
         ({"text": "a", "where": {"ordinal": "first"}}, "holds int64"),
         ({"text": "a", "where": {"ordinal": {"a": 1}}}, "where"),
+        ({"text": "a", "mode": "lexical"}, "has no lexical side"),
+        ({"text": "a", "mode": "fuzzy"}, "'hybrid', 'dense' or 'lexical'"),
+        ({"vector": [1.0] * 8, "mode": "hybrid"}, "a vector has no words"),
         ({"text": "a", "channel": "../x"}, "pattern"),
         ({"text": "a", "version": "latest"}, "pattern"),
     ],
@@ -319,7 +341,7 @@ def test_a_key_reads_what_its_scopes_say(zones: Zones, url: str) -> None:
 
 
 def test_chunks_are_shown_only_to_those_with_their_tags(zones: Zones, url: str) -> None:
-    found = release_index(zones.published, vectors(), tagged_chunks(), name="mixed")
+    found = release_index(zones.published, vectors(), tagged_chunks(), name="mixed", words=True)
     search, file = "/v1/indexes/mixed/search", f"/v1/releases/indexes/mixed/{found.version}/"
     body = {"vector": vectors()[7].tolist(), "k": 50}
     keys_of_all = key_of(zones, *ALL), key_of(zones, *ALL, access=("staff", "other")), key_of(zones, "admin")
@@ -332,8 +354,13 @@ def test_chunks_are_shown_only_to_those_with_their_tags(zones: Zones, url: str) 
         assert sorted(int(hit["chunk_id"][1:]) for hit in some) == [0, 10, 20, 30, 40]
         assert len(client.post(search, json=body, headers=with_tag).json()["hits"]) == 50
         assert len(client.post(search, json=body, headers=admin).json()["hits"]) == 25
+        for mode in ("hybrid", "lexical"):
+            by_text = {"text": "red text of chunk", "k": 50, "mode": mode}
+            shown = client.post(search, json=by_text, headers=without).json()["hits"]
+            assert sorted(int(hit["chunk_id"][1:]) for hit in shown) == list(range(0, 50, 2))
+            assert len(client.post(search, json=by_text, headers=with_tag).json()["hits"]) == 50
         # All of it is for several audiences: nobody is given it as files, whatever tags they have.
-        for path in (VECTORS, CHUNKS, MODEL_FILE):
+        for path in (VECTORS, CHUNKS, LEXICAL, MODEL_FILE):
             for key in keys_of_all:
                 refused = client.get(file + path, headers=key)
                 assert (refused.status_code, "several audiences" in refused.json()["detail"]) == (403, True)

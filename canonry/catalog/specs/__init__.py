@@ -2,7 +2,7 @@
 
 from canonry.catalog.specs.base import NAME_PATTERN, Name, Spec
 from canonry.catalog.specs.evals import EvalSpec, MonitorSpec
-from canonry.catalog.specs.indexes import Chunking, Documents, Gate, GoldenQuery, IndexSpec
+from canonry.catalog.specs.indexes import Chunking, Documents, Gate, GoldenQuery, IndexSpec, Lexical
 from canonry.catalog.specs.models import Encoder, ModelPrice, ModelSpec, Price, StageMove
 from canonry.catalog.specs.prompts import PromptSpec, PromptVersion
 from canonry.catalog.specs.sampling import Overlap, SampleScore, Sampling
@@ -24,6 +24,7 @@ __all__ = [
     "Gold",
     "GoldenQuery",
     "IndexSpec",
+    "Lexical",
     "Lookup",
     "ModelPrice",
     "ModelSpec",

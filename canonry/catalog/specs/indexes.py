@@ -2,13 +2,45 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from canonry.catalog.specs.base import Name, Spec, Strict
 
 _CHUNK_COLUMNS = ("chunk_id", "document_id", "title", "ordinal", "text", "text_digest", "access")
+
+Language = Literal[
+    "arabic",
+    "armenian",
+    "basque",
+    "catalan",
+    "danish",
+    "dutch",
+    "english",
+    "finnish",
+    "french",
+    "german",
+    "greek",
+    "hindi",
+    "hungarian",
+    "indonesian",
+    "irish",
+    "italian",
+    "lithuanian",
+    "nepali",
+    "norwegian",
+    "portuguese",
+    "romanian",
+    "russian",
+    "serbian",
+    "spanish",
+    "swedish",
+    "tamil",
+    "turkish",
+    "yiddish",
+]
+"""Languages whose stems Snowball knows, see https://snowballstem.org."""
 
 
 class Documents(Strict):
@@ -43,6 +75,12 @@ class Chunking(Strict):
     overlap_tokens: int = Field(0, description="Tokens repeated from the chunk before.", ge=0)
 
 
+class Lexical(Strict):
+    """How words are told: an index is also searched by the words that its chunks share with a text."""
+
+    language: Language = Field("english", description="Of most documents: their words are cut to stems by its rules.")
+
+
 class GoldenQuery(Strict):
     """A query whose right documents are known."""
 
@@ -70,6 +108,7 @@ class IndexSpec(Spec):
     documents: Documents = Field(description="What is indexed.")
     encoder: Name = Field(description="A model with role encoder.")
     chunking: Chunking = Field(Chunking(), description="How documents are cut.")
+    lexical: Lexical | None = Field(Lexical(), description="Search by words, fused with the vectors'; null for none.")
     faiss_factory: str = Field("Flat", description="FAISS index factory string, inner product.")
     golden_queries: tuple[GoldenQuery, ...] = Field((), description="Queries written by people.")
     golden_file: str | None = Field(None, description="JSON Lines of more: query, documents.")
