@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from canonry.catalog import SchemeSpec
 from canonry.consensus import Adjudication, standing_rows
-from canonry.label import register
+from canonry.label import register, restores
 from canonry.label.adjudication import adjudications, labels_of_version
 from canonry.label.config import SPANS
 from canonry.label.project import keep_project
@@ -75,7 +75,7 @@ def send_doubts(zones: Zones, client: LabelStudio, name: str, scheme: SchemeSpec
     if not paths:
         return None
     project = keep_project(client, zones.journal, name, scheme, adjudication=True)
-    recorded = register.batches_sent(zones.journal, project)
+    steps, recorded = restores.batches_there(client, zones.journal, project)
     sent, refused = 0, []
     for path in paths:
         tasks, wrong = read_tasks(zones.exchange, path, name, scheme)
@@ -86,8 +86,9 @@ def send_doubts(zones: Zones, client: LabelStudio, name: str, scheme: SchemeSpec
         there = {item_id for batch in recorded.values() for item_id in batch}
         tasks = [task for task in tasks if task["data"]["item_id"] not in there]
         recorded[batch_id], missing = send_batch(client, project, batch_id, tasks)
-        register.record_batch(zones.journal, project, batch_id, recorded[batch_id])
+        register.record_batch(zones.journal, project, batch_id, recorded[batch_id], steps.confirmed + 1)
         sent += missing
+    restores.tell_of_batches(client, zones.journal, project, steps)
     refuse(refused)
     total = sum(len(tasks) for tasks in recorded.values())
     return Sent(project, sent, total - sent, reconcile(client, project, recorded))

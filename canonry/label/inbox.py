@@ -9,7 +9,7 @@ import orjson
 
 from canonry.catalog import SchemeSpec
 from canonry.label.annotations import Annotation, AnnotationProblem, parse_task
-from canonry.label.journal import Found, take
+from canonry.label.journal import AnnotationJournal, Found
 from canonry.label.tasks import folder
 from canonry.people import hash_key
 from canonry.storage import Zones
@@ -38,10 +38,10 @@ def import_annotations(zones: Zones, name: str, scheme: SchemeSpec) -> Import:
     key = hash_key()
     files = [entry.path for entry in zones.exchange.list(f"{folder(name)}/in") if entry.path.endswith(".json")]
     found: list[Found] = [(path, each) for path in files for each in _parse_file(zones, path, name, scheme, key)]
-    new, problems = take(zones.journal, name, found, zones.exchange.read)
+    taken = AnnotationJournal(zones.journal, name).take(found, zones.exchange.read)
     annotations = sum(isinstance(each, Annotation) for _, each in found)
-    days = tuple(sorted(day for day, count in new.items() if count))
-    return Import(len(files), annotations, sum(new.values()), days, tuple(problems))
+    days = tuple(sorted(day for day, count in taken.new.items() if count))
+    return Import(len(files), annotations, sum(taken.new.values()), days, tuple(taken.problems))
 
 
 def _parse_file(

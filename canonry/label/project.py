@@ -11,11 +11,14 @@ from canonry.label import register
 from canonry.label.config import labeling_config
 from canonry.label.predictions import shows_predictions
 from canonry.label.register import Project
+from canonry.label.restores import described
 from canonry.label.studio import ONCE, LabelStudioError, Missing, errors, server_url
 from canonry.storage import Storage
 
 if TYPE_CHECKING:
     from label_studio_sdk import LabelStudio
+
+_DESCRIPTION = "Kept in step with the scheme by Canonry. Tasks come and annotations go by themselves."
 
 
 def find_project(
@@ -54,7 +57,7 @@ def keep_project(
         with errors(f"making the project {title!r}"):
             made = client.projects.create(
                 title=title,
-                description="Kept in step with the scheme by Canonry. Tasks come and annotations go by themselves.",
+                description=described(_DESCRIPTION, 0),
                 request_options=ONCE,
                 **wanted,
             )

@@ -1,25 +1,28 @@
 """Pulls annotations from Label Studio: what changed since the last pull, and once a UTC day all of it.
 
-A deletion leaves nothing behind on the server: it is noticed where an annotation that was there is there no more.
+A page at a time, in order of the tasks' ids: a pull that was cut off goes on behind the last page, and tasks that come
+and go meanwhile shift nothing. A deletion leaves nothing behind on the server: it is noticed where an annotation that
+was there is there no more.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from canonry.catalog import SchemeSpec
-from canonry.label import register
-from canonry.label.annotations import Annotation, AnnotationProblem, parse_task
-from canonry.label.journal import Found, journal_versions, journalled, take, version_order
+from canonry.label import restores
+from canonry.label.annotations import AnnotationProblem, parse_task
+from canonry.label.journal import AnnotationJournal, Found
 from canonry.label.project import find_project
-from canonry.label.register import Project, Pull
-from canonry.label.studio import Missing, errors, list_tasks, where
-from canonry.labels import list_draws, read_draw
+from canonry.label.register import Project, Steps
+from canonry.label.rounds import Pull, Round, Seen, last_pull, record_page
+from canonry.label.studio import PAGE, Missing, errors, newest_change, page_of_tasks, where
 from canonry.people import hash_key
-from canonry.storage import Storage, Zones
+from canonry.storage import Zones
 
 if TYPE_CHECKING:
     from label_studio_sdk import LabelStudio
@@ -31,6 +34,8 @@ _SERVER_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 # What an export has, too. The rest changes with every look, or names people.
 _FIELDS = ("id", "completed_by", "created_at", "updated_at", "lead_time", "was_cancelled", "result")
+
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -67,52 +72,145 @@ def pull_annotations(
 ) -> Pulled:
     """Journal what changed on the server since the last pull, by the same rules as an export's file.
 
-    The first pull of a UTC day, and one with `sweep`, looks at every task. Drafts are not annotations. Pulling again
-    journals nothing twice; one that was cut off is repeated by the next. With `adjudication`, those that settle doubts.
-    Raises LabelStudioError.
+    The first pull of a UTC day, one after a restore of the server, and one with `sweep`, looks at every task. What a
+    restore lost stays as it was journalled. Drafts are not annotations. Pulling again journals nothing twice; one that
+    was cut off is completed first. With `adjudication`, those that settle doubts. Raises LabelStudioError.
     """
     project = find_project(client, zones.journal, name, scheme.version, adjudication=adjudication)
     if project is None:
         return NOTHING
-    before = register.last_pull(zones.journal, project)
-    since = None if sweep else look_since(before, now.date())
-    filters = [where("updated_at", "greater_or_equal", since, "Datetime")] if since else []
-    raw = list_tasks(client, project.project_id, filters, whole=True)
-    tasks = [_as_exported(task) for task in raw]
-    place = f"{project.title}, project {project.project_id}"
-    key = hash_key()
-    found: list[Found] = [(place, each) for task in tasks for each in parse_task(task, name, scheme, key)]
-    seen = {each.annotation_id for _, each in found if isinstance(each, Annotation)}
-    present = before.present if before else frozenset()
-    items = {task["data"].get("item_id") for task in tasks if isinstance(task["data"], dict)}
-    unseen = {each for each in present - seen if since is None or _item(each) in items}
-    vanished = {each for each in unseen if _is_gone(client, each)}
-    # The server is asked nothing from here on: what is journalled is also reported.
-    new, problems = take(zones.journal, name, found, lambda _: json.dumps(tasks).encode())
-    deleted = _journal_deletions(zones.journal, project, vanished, now)
-    after = Pull(
-        watermark=_latest(raw, before.watermark if before else None),
-        swept_on=now.date().isoformat() if since is None or before is None else before.swept_on,
-        present=(present | seen) - vanished,
-    )
-    register.record_pull(zones.journal, project, before, after, now)
-    days = {day for counts in (new, deleted) for day, count in counts.items() if count}
-    return Pulled(
-        swept=since is None,
-        tasks=len(tasks),
-        annotations=len(seen),
-        new=sum(new.values()),
-        deleted=sum(deleted.values()),
-        days=tuple(sorted(days)),
-        problems=tuple(problems),
-    )
+    steps = restores.look(client, zones.journal, project)
+    pulling = _Pulling(zones, client, name, scheme, now, project, steps)
+    return pulling.run(sweep=sweep)
 
 
-def look_since(before: Pull | None, today: dt.date) -> str | None:
+def look_since(before: Pull | None, today: dt.date, steps: Steps) -> str | None:
     """Tasks changed since then are to be looked at, in the server's own writing; None: all of them."""
-    if before is None or before.watermark is None or before.swept_on != today.isoformat():
+    if before is None or before.last.newest is None or before.swept_on != today.isoformat():
         return None
-    return (dt.datetime.strptime(before.watermark, _SERVER_TIME) - OVERLAP).strftime(_SERVER_TIME)
+    if before.swept_step < steps.restored_at:
+        return None
+    return (dt.datetime.strptime(before.last.newest, _SERVER_TIME) - OVERLAP).strftime(_SERVER_TIME)
+
+
+@dataclass
+class _Pulling:
+    """A pull under way."""
+
+    zones: Zones
+    client: LabelStudio
+    name: str
+    scheme: SchemeSpec
+    now: dt.datetime
+    project: Project
+    steps: Steps
+    swept: bool = False
+    tasks: int = 0
+    annotations: int = 0
+    new: Counter[dt.date] = field(default_factory=Counter)
+    deleted: Counter[dt.date] = field(default_factory=Counter)
+    lost: set[str] = field(default_factory=set)
+    problems: list[tuple[str, AnnotationProblem]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.place = f"{self.project.title}, project {self.project.project_id}"
+        self.journal = AnnotationJournal(self.zones.journal, self.name)
+        self.key = hash_key()
+        self.before = last_pull(self.zones.journal, self.project)
+        self.changed = False
+
+    def run(self, *, sweep: bool) -> Pulled:
+        if (begun := self.unfinished()) and not (sweep and begun.since is not None):
+            self.finish(begun)
+        self.finish(self.begin(sweep=sweep))
+        if self.changed:
+            restores.tell(self.client, self.zones.journal, self.project, self.steps.confirmed + 1)
+        if self.lost:
+            self.problems.append((self.place, _lost(self.lost)))
+        return Pulled(
+            swept=self.swept,
+            tasks=self.tasks,
+            annotations=self.annotations,
+            new=self.new.total(),
+            deleted=self.deleted.total(),
+            days=tuple(sorted(day for day, count in (self.new + self.deleted).items() if count)),
+            problems=tuple(self.problems),
+        )
+
+    def unfinished(self) -> Round | None:
+        """The round that was cut off, unless the server was restored since it began."""
+        last = self.before.last if self.before else None
+        cut_off = last and last.cursor is not None and last.step > self.steps.restored_at
+        return last if cut_off else None
+
+    def begin(self, *, sweep: bool) -> Round:
+        since = None if sweep else look_since(self.before, self.now.date(), self.steps)
+        # Before anything is listed: what changes meanwhile is looked at again by the next pull.
+        newest = newest_change(self.client, self.project.project_id)
+        return Round(
+            since,
+            newest.strftime(_SERVER_TIME) if newest else None,
+            self.now.date().isoformat(),
+            self.steps.confirmed + 1,
+            0,
+        )
+
+    def finish(self, looked: Round) -> None:
+        """Look at what the round has not looked at."""
+        filters = [where("updated_at", "greater_or_equal", looked.since, "Datetime")] if looked.since else []
+        while looked.cursor is not None:
+            after = looked.cursor
+            raw = page_of_tasks(self.client, self.project.project_id, filters, after=after, whole=True)
+            more = len(raw) == PAGE
+            looked = replace(looked, cursor=raw[-1]["id"] if more else None)
+            self.take(looked, after, raw)
+        self.swept = self.swept or looked.since is None
+
+    def take(self, looked: Round, after: int, raw: list[dict[str, Any]]) -> None:
+        """Journal a page, and then that it was."""
+        tasks = [_as_exported(task) for task in raw]
+        found: list[Found] = [
+            (self.place, each) for task in tasks for each in parse_task(task, self.name, self.scheme, self.key)
+        ]
+        places = {str(each["id"]): (task["id"], each["created_at"]) for task in tasks for each in task["annotations"]}
+        step, present = self.steps.confirmed + 1, self.before.present if self.before else {}
+        listed = set(places)
+        unseen = {each for each in self.expected(looked, after, raw) if _number(each) not in listed}
+        gone = {each for each in unseen if _is_gone(self.client, each, present[each])}
+        # The server is asked nothing from here on: what is journalled is also reported.
+        taken = self.journal.take(found, lambda _: json.dumps(tasks).encode(), standing=True)
+        ids = {each.annotation_id for each in taken.annotations}
+        seen = {each: Seen(*places[_number(each)], step) for each in ids}
+        appeared = {each: it for each, it in seen.items() if each not in present or present[each].task_id != it.task_id}
+        lost = {each for each in gone if self.steps.lost(present[each].step)}
+        self.deleted.update(self.journal.delete(gone - lost, self.now))
+        self.record(looked, appeared, gone, lost)
+        self.tasks += len(tasks)
+        self.annotations += len(ids)
+        self.new.update(taken.new)
+        self.problems += taken.problems
+        self.lost |= lost
+
+    def expected(self, looked: Round, after: int, raw: list[dict[str, Any]]) -> list[str]:
+        """Annotations that should be there, of the tasks that a page is about; in a sweep, of missing ones, too."""
+        present = self.before.present if self.before else {}
+        if looked.since is not None:
+            listed = {task["id"] for task in raw}
+            return [each for each, seen in present.items() if seen.task_id in listed]
+        last = float("inf") if looked.cursor is None else looked.cursor
+        return [each for each, seen in present.items() if after < seen.task_id <= last]
+
+    def record(self, looked: Round, appeared: dict[str, Seen], gone: set[str], lost: set[str]) -> None:
+        """Note a page; the only one of a round that found nothing new leaves no note."""
+        before = self.before
+        swept = looked.since is not None or (
+            before is not None and before.swept_on == looked.began_on and before.swept_step > self.steps.restored_at
+        )
+        idle = before is not None and swept and before.last.cursor is looked.cursor is None
+        if idle and before and before.last.newest == looked.newest and not appeared and not gone:
+            return
+        self.before = record_page(self.zones.journal, self.project, before, looked, appeared, gone, lost)
+        self.changed = self.changed or bool(appeared or gone)
 
 
 def _as_exported(task: dict[str, Any]) -> dict[str, Any]:
@@ -124,45 +222,26 @@ def _as_exported(task: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _latest(tasks: list[dict[str, Any]], before: str | None) -> str | None:
-    times = [dt.datetime.fromisoformat(task["updated_at"]).astimezone(dt.UTC) for task in tasks]
-    latest = [moment.strftime(_SERVER_TIME) for moment in times]
-    return max([*latest, *([before] if before else [])], default=None)
-
-
-def _is_gone(client: LabelStudio, annotation_id: str) -> bool:
-    """Asked of each: a page of a list may lack what shifted while it was read."""
-    identifier = annotation_id.rpartition(".")[2]
+def _is_gone(client: LabelStudio, annotation_id: str, seen: Seen) -> bool:
+    """Asked of each: a list shows what the key may see, and a deletion is not concluded from that."""
+    number = _number(annotation_id)
     try:
-        with errors(f"reading annotation {identifier}"):
-            client.annotations.get(int(identifier))
+        with errors(f"reading annotation {number}"):
+            there = client.annotations.get(int(number)).created_at
     except Missing:
         return True
-    return False
+    return there is None or there != dt.datetime.fromisoformat(seen.created_at)
 
 
-def _journal_deletions(
-    journal: Storage, project: Project, annotation_ids: set[str], now: dt.datetime
-) -> dict[dt.date, int]:
-    """Journal a last version, with `deleted_at`, of each; returns how many by day of the draw."""
-    deleted = {}
-    for version, day in list_draws(journal, project.scheme) if annotation_ids else ():
-        draw = read_draw(journal, project.scheme, version, day)
-        items = draw.item_ids if draw else frozenset()
-        ids = {each for each in annotation_ids if _item(each) in items}
-        latest: dict[str, dict[str, Any]] = {}
-        for row in sorted(journalled(journal, project.scheme, day), key=version_order) if ids else ():
-            latest[row["annotation_id"]] = row
-        last = [_deleted(latest[each], now) for each in ids if each in latest and not latest[each].get("deleted_at")]
-        deleted[day] = journal_versions(journal, project.scheme, day, last)
-    return deleted
+def _number(annotation_id: str) -> str:
+    """The server's own id of an annotation: behind its item, and before when it was made where others had the id."""
+    return annotation_id.rpartition(".")[2].partition("-")[0]
 
 
-def _deleted(version: dict[str, Any], now: dt.datetime) -> dict[str, Any]:
-    # Later than what it deletes, whatever the two clocks say.
-    after = dt.datetime.fromisoformat(version["updated_at"]) + dt.timedelta(microseconds=1)
-    return {**version, "updated_at": max(now, after).isoformat(), "deleted_at": now.isoformat()}
-
-
-def _item(annotation_id: str) -> str:
-    return annotation_id.rpartition(".")[0]
+def _lost(annotation_ids: set[str]) -> AnnotationProblem:
+    named = ", ".join(sorted(annotation_ids)[:_NAMED]) + (", …" if len(annotation_ids) > _NAMED else "")
+    message = (
+        f"the server was restored from a backup, and lacks {len(annotation_ids)} annotations that were pulled from it: "
+        f"their labels stay as they are ({named})"
+    )
+    return AnnotationProblem("?", "annotations", message, sorted(annotation_ids))

@@ -1,7 +1,8 @@
 """What was sent where: the journal's own record of projects, of the tasks in them, and of each pull.
 
 `journal/label_studio/NAME/vVERSION/PROJECT/` holds `project.json`, `batches/BATCH.json` once a batch is on the server
-whole, `recalls/` and `recalled/` of what was taken back, and `pulls/`; of the projects in which doubts are settled,
+whole (`BATCH~STEP.json` once it is again), `recalls/` and `recalled/` of what was taken back, `pulls/` of `rounds.py`,
+and in `steps/` and `restores/` the numbers of `restores.py`; of the projects in which doubts are settled,
 `journal/adjudication/NAME/vVERSION/PROJECT/` does. PROJECT is its number and when it was made: a server that was set up
 anew has other projects.
 """
@@ -9,7 +10,6 @@ anew has other projects.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -44,15 +44,22 @@ class Project:
 
 
 @dataclass(frozen=True)
-class Pull:
-    """What is known of a project after a pull."""
+class Steps:
+    """How far a project has come, as the journal knows it."""
 
-    watermark: str | None
-    """The latest `updated_at` of a task that was seen, on the server's clock; None where no task was."""
-    swept_on: str
-    """UTC day of the last look at every task."""
-    present: frozenset[str]
-    """Ids of the annotations that are there."""
+    confirmed: int
+    """The last step that the server was told of."""
+    restores: tuple[tuple[int, int], ...] = ()
+    """Of each restore of the server from a backup, the step it went back to, and the one at which it was noticed."""
+
+    @property
+    def restored_at(self) -> int:
+        """The step at which the last restore was noticed; 0 where there was none."""
+        return max((noticed for _, noticed in self.restores), default=0)
+
+    def lost(self, step: int) -> bool:
+        """Whether what was done under a step was lost when the server was restored."""
+        return any(back_to < step < noticed for back_to, noticed in self.restores)
 
 
 def title(scheme: str, version: int, *, adjudication: bool = False) -> str:
@@ -80,17 +87,28 @@ def projects(journal: Storage, scheme: str, version: int, *, adjudication: bool 
     return sorted(found, key=lambda project: project.created_at, reverse=True)
 
 
-def record_batch(journal: Storage, project: Project, batch_id: str, tasks: dict[str, int]) -> None:
+def record_batch(journal: Storage, project: Project, batch_id: str, tasks: dict[str, int], step: int) -> None:
     """Note that a batch is on the server whole: task ids by item id."""
-    _put(journal, f"{project.folder}/batches/{batch_id}.json", {"tasks": tasks})
+    first = f"{project.folder}/batches/{batch_id}.json"
+    path = f"{project.folder}/batches/{batch_id}~{step:09}.json" if journal.head(first) else first
+    _put(journal, path, {"tasks": tasks, "step": step})
 
 
 def batches_sent(journal: Storage, project: Project) -> dict[str, dict[str, int]]:
     """Batches that are on the server whole: task ids by item id, by batch."""
-    return {
-        entry.path.rpartition("/")[2].removesuffix(".json"): json.loads(journal.read(entry.path))["tasks"]
-        for entry in journal.list(f"{project.folder}/batches")
-    }
+    return {batch_id: entry["tasks"] for batch_id, entry in _batches(journal, project).items()}
+
+
+def batch_steps(journal: Storage, project: Project) -> dict[str, int]:
+    """Of each batch the step under which it was found whole last."""
+    return {batch_id: entry.get("step", 0) for batch_id, entry in _batches(journal, project).items()}
+
+
+def _batches(journal: Storage, project: Project) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for path in sorted(entry.path.removesuffix(".json") for entry in journal.list(f"{project.folder}/batches")):
+        found[path.rpartition("/")[2].partition("~")[0]] = json.loads(journal.read(f"{path}.json"))
+    return found
 
 
 def count_sent(journal: Storage, scheme: str) -> int:
@@ -114,11 +132,11 @@ def record_recalled(journal: Storage, project: Project, recall: str, items: list
 
 def unfinished_recalls(journal: Storage, project: Project) -> dict[str, dict[str, int]]:
     """Recalls that were cut off: task ids by item id, by the recall's name."""
-    done = {_stem(entry.path) for entry in journal.list(f"{project.folder}/recalled")}
+    done = {stem(entry.path) for entry in journal.list(f"{project.folder}/recalled")}
     return {
-        _stem(entry.path): json.loads(journal.read(entry.path))["tasks"]
+        stem(entry.path): json.loads(journal.read(entry.path))["tasks"]
         for entry in journal.list(f"{project.folder}/recalls")
-        if _stem(entry.path) not in done
+        if stem(entry.path) not in done
     }
 
 
@@ -136,32 +154,28 @@ def recalled_anywhere(journal: Storage, scheme: str, version: int) -> frozenset[
     return frozenset().union(*(recalled_items(journal, each) for each in projects(journal, scheme, version)))
 
 
-def record_pull(journal: Storage, project: Project, before: Pull | None, after: Pull, at: dt.datetime) -> None:
-    """Note a pull: the change of what is there. One that changed nothing leaves no note."""
-    if before == after:
-        return
-    known = before.present if before else frozenset()
-    entry = {
-        "watermark": after.watermark,
-        "swept_on": after.swept_on,
-        "appeared": sorted(after.present - known),
-        "vanished": sorted(known - after.present),
-    }
-    digest = hashlib.sha256(_json(entry)).hexdigest()[:12]
-    _put(journal, f"{project.folder}/pulls/{at:%Y%m%dT%H%M%S%f}-{digest}.json", entry)
+def steps(journal: Storage, project: Project) -> Steps:
+    """How far a project has come."""
+    told = [int(stem(entry.path)) for entry in journal.list(f"{project.folder}/steps")]
+    restores = tuple(
+        (int(json.loads(journal.read(entry.path))["back_to"]), int(stem(entry.path)))
+        for entry in journal.list(f"{project.folder}/restores")
+    )
+    return Steps(max([*told, *(noticed for _, noticed in restores)], default=0), restores)
 
 
-def last_pull(journal: Storage, project: Project) -> Pull | None:
-    """What all recorded pulls come to, or None before the first."""
-    present: set[str] = set()
-    entry: dict[str, Any] | None = None
-    for each in journal.list(f"{project.folder}/pulls"):
-        entry = json.loads(journal.read(each.path))
-        present = (present | set(entry["appeared"])) - set(entry["vanished"])
-    return Pull(entry["watermark"], entry["swept_on"], frozenset(present)) if entry else None
+def record_step(journal: Storage, project: Project, step: int) -> None:
+    """Note that the server was told of a step."""
+    _put(journal, f"{project.folder}/steps/{step:09}.json", {})
 
 
-def _stem(path: str) -> str:
+def record_restore(journal: Storage, project: Project, back_to: int, noticed: int) -> None:
+    """Note that the server was restored from a backup that was made at a step."""
+    _put(journal, f"{project.folder}/restores/{noticed:09}.json", {"back_to": back_to})
+
+
+def stem(path: str) -> str:
+    """An entry's name."""
     return path.rpartition("/")[2].removesuffix(".json")
 
 
@@ -170,8 +184,9 @@ def _folder(scheme: str, version: int, adjudication: bool) -> str:
 
 
 def _put(journal: Storage, path: str, document: dict[str, Any]) -> None:
-    journal.put_if_absent(path, _json(document))
+    journal.put_if_absent(path, as_json(document))
 
 
-def _json(document: dict[str, Any]) -> bytes:
+def as_json(document: dict[str, Any]) -> bytes:
+    """A journal entry."""
     return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from canonry.catalog import SchemeSpec
-from canonry.label import register
+from canonry.label import register, restores
 from canonry.label.checks import check_tasks
 from canonry.label.overlap import asked_of_several, is_overwritten, set_overlap
 from canonry.label.project import keep_project, task_count
@@ -53,12 +53,13 @@ def send_tasks(zones: Zones, client: LabelStudio, name: str, scheme: SchemeSpec)
     """Send every exported task of the scheme's version that the server does not have. One at a time a project.
 
     A batch is a draw. What is on the server whole is recorded and not asked for again: a task that people removed
-    there stays removed. A sending that was cut off is completed by the next. Each task goes to as many people as its
-    draw says, also where somebody changed that on the server. Nothing is sent of a file with a task that the scheme's
-    page does not allow. Raises LabelStudioError.
+    there stays removed, unless the server was restored from a backup of before it was sent: then what it lacks is sent
+    again. A sending that was cut off is completed by the next. Each task goes to as many people as its draw says, also
+    where somebody changed that on the server. Nothing is sent of a file with a task that the scheme's page does not
+    allow. Raises LabelStudioError.
     """
     project = keep_project(client, zones.journal, name, scheme)
-    recorded = register.batches_sent(zones.journal, project)
+    steps, recorded = restores.batches_there(client, zones.journal, project)
     _keep_overlap(zones.journal, client, project, recorded)
     recalled = register.recalled_items(zones.journal, project)
     already_there = sum(len(tasks.keys() - recalled) for tasks in recorded.values())
@@ -81,9 +82,10 @@ def send_tasks(zones: Zones, client: LabelStudio, name: str, scheme: SchemeSpec)
         recorded[batch_id], missing = send_batch(client, project, batch_id, tasks)
         if people := _people(draw, recorded[batch_id]):
             set_overlap(client, _of_batch(client, project, batch_id), people)
-        register.record_batch(zones.journal, project, batch_id, recorded[batch_id])
+        register.record_batch(zones.journal, project, batch_id, recorded[batch_id], steps.confirmed + 1)
         sent += missing
         already_there += len(tasks) - missing
+    restores.tell_of_batches(client, zones.journal, project, steps)
     refuse(refused)
     return Sent(project, sent, already_there, reconcile(client, project, recorded, recalled))
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from label_studio_sdk import LabelStudio
@@ -103,16 +104,41 @@ def list_tasks(
 
     A project without tasks knows no fields of data: a filter on one then gives none, which is right.
     """
-    query = {"filters": {"conjunction": "and", "items": filters}, "ordering": ["tasks:id"]}
+    tasks: list[dict[str, Any]] = []
+    more = True
+    while more:
+        page = page_of_tasks(client, project_id, filters, after=tasks[-1]["id"] if tasks else 0, whole=whole)
+        tasks += page
+        more = len(page) == PAGE
+    return tasks
+
+
+def page_of_tasks(
+    client: LabelStudio, project_id: int, filters: list[dict[str, Any]], *, after: int, whole: bool
+) -> list[dict[str, Any]]:
+    """The first PAGE tasks behind an id that pass all filters, by id; fewer are the last.
+
+    By id and not by the server's own page numbers, under which tasks that come and go shift others past the reader.
+    """
+    behind = where("id", "greater", str(after), "Number")
+    query = {"filters": {"conjunction": "and", "items": [*filters, behind]}, "ordering": ["tasks:id"]}
+    return _tasks(client, project_id, query, PAGE, "all" if whole else "task_only")
+
+
+def newest_change(client: LabelStudio, project_id: int) -> dt.datetime | None:
+    """When a task of a project or one of its annotations changed last, on the server's clock; None without tasks."""
+    found = _tasks(client, project_id, {"ordering": ["-tasks:updated_at"]}, 1, "task_only")
+    return dt.datetime.fromisoformat(found[0]["updated_at"]).astimezone(dt.UTC) if found else None
+
+
+def _tasks(
+    client: LabelStudio, project_id: int, query: dict[str, Any], size: int, fields: Literal["all", "task_only"]
+) -> list[dict[str, Any]]:
     with errors("listing tasks"):
-        tasks = client.tasks.list(
-            project=project_id,
-            query=json.dumps(query),
-            fields="all" if whole else "task_only",
-            page_size=PAGE,
-            resolve_uri=False,
+        found = client.tasks.list(
+            project=project_id, query=json.dumps(query), fields=fields, page=1, page_size=size, resolve_uri=False
         )
-        return [json.loads(task.json()) for task in tasks]
+        return [json.loads(task.json()) for task in found.items or ()]
 
 
 def where(field: str, operator: str, value: str | float, kind: str = "String") -> dict[str, Any]:

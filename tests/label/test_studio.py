@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import socket
+from dataclasses import replace
 
 import pytest
 
@@ -14,20 +15,24 @@ from canonry.consensus import consensus
 from canonry.label.annotations import Annotation, parse_task
 from canonry.label.draws import draw_day
 from canonry.label.inbox import import_annotations
-from canonry.label.journal import journal_versions, journalled
+from canonry.label.journal import AnnotationJournal, journalled
 from canonry.label.partition import write_labels
 from canonry.label.pull import look_since
 from canonry.label.register import (
     Project,
-    Pull,
+    Steps,
+    batch_steps,
     batches_sent,
     count_sent,
-    last_pull,
     projects,
     record_batch,
     record_project,
-    record_pull,
+    record_restore,
+    record_step,
+    steps,
 )
+from canonry.label.restores import described
+from canonry.label.rounds import Pull, Round, Seen, last_pull, record_page
 from canonry.label.studio import KEY, URL, LabelStudioError, connect, server_url
 from canonry.label.tasks import export_tasks
 
@@ -65,7 +70,7 @@ def test_status_says_which_server_is_configured_and_how_many_tasks_were_sent(
     monkeypatch.setenv(URL, "http://127.0.0.1:8080/")
     status()
     record_project(zones.journal, PROJECT, "http://127.0.0.1:8080")
-    record_batch(zones.journal, PROJECT, "groundedness-v1-2026-11-09", {"a": 1, "b": 2})
+    record_batch(zones.journal, PROJECT, "groundedness-v1-2026-11-09", {"a": 1, "b": 2}, 1)
     monkeypatch.setenv(KEY, "secret")
     status()
     said = capsys.readouterr().out
@@ -90,31 +95,70 @@ def test_a_project_made_anew_on_another_server_has_a_record_of_its_own(zones):
     other = Project("groundedness", 1, 5, MADE + dt.timedelta(microseconds=1))
     for project in (PROJECT, other):
         record_project(zones.journal, project, "http://127.0.0.1:8080")
-    record_batch(zones.journal, PROJECT, "groundedness-v1-2026-11-09", {"a": 1, "b": 2})
-    record_batch(zones.journal, other, "groundedness-v1-2026-11-09", {"a": 1})
+    record_batch(zones.journal, PROJECT, "groundedness-v1-2026-11-09", {"a": 1, "b": 2}, 1)
+    record_batch(zones.journal, other, "groundedness-v1-2026-11-09", {"a": 1}, 1)
     assert projects(zones.journal, "groundedness", 1) == [other, PROJECT]
     assert projects(zones.journal, "groundedness", 2) == []
     assert batches_sent(zones.journal, PROJECT) == {"groundedness-v1-2026-11-09": {"a": 1, "b": 2}}
     assert count_sent(zones.journal, "groundedness") == 1
 
 
-def test_pulls_come_to_what_is_there_and_an_idle_one_leaves_no_note(zones):
-    first = Pull("2026-11-10T08:00:00.000000Z", "2026-11-10", frozenset({"a.1", "b.2"}))
-    second = Pull("2026-11-10T09:00:00.000000Z", "2026-11-10", frozenset({"b.2", "c.3"}))
+def test_pulls_come_to_what_is_there(zones):
+    first = Round(None, "2026-11-10T08:00:00.000000Z", "2026-11-10", 1, cursor=500)
+    seen = {name: Seen(number, "2026-11-10T08:00:00Z", 1) for number, name in enumerate(["a.1", "b.2", "c.3"])}
     assert last_pull(zones.journal, PROJECT) is None
-    record_pull(zones.journal, PROJECT, None, first, NOW)
-    record_pull(zones.journal, PROJECT, first, second, NOW + dt.timedelta(hours=1))
-    record_pull(zones.journal, PROJECT, second, second, NOW + dt.timedelta(hours=2))
-    assert last_pull(zones.journal, PROJECT) == second
-    assert len(list(zones.journal.list("label_studio"))) == 2
+    before = record_page(zones.journal, PROJECT, None, first, seen, set(), set())
+    over = replace(first, cursor=None)
+    after = record_page(zones.journal, PROJECT, before, over, {"d.4": seen["a.1"]}, {"a.1", "b.2"}, {"b.2"})
+    assert last_pull(zones.journal, PROJECT) == after
+    assert (before.swept_on, after.swept_on, sorted(after.present)) == (None, "2026-11-10", ["c.3", "d.4"])
+    with pytest.raises(RuntimeError, match=r"pulls/000000002\.json: somebody else pulls groundedness v1"):
+        record_page(zones.journal, PROJECT, before, over, {}, set(), set())
 
 
-def test_a_pull_looks_a_minute_back_and_once_a_day_at_everything():
-    before = Pull("2026-11-10T08:00:30.000001Z", "2026-11-10", frozenset())
-    assert look_since(before, dt.date(2026, 11, 10)) == "2026-11-10T07:59:30.000001Z"
-    assert look_since(before, dt.date(2026, 11, 11)) is None
-    assert look_since(None, dt.date(2026, 11, 10)) is None
-    assert look_since(Pull(None, "2026-11-10", frozenset()), dt.date(2026, 11, 10)) is None
+def test_of_many_pulls_the_last_hundred_are_read(zones):
+    pull = None
+    for number in range(205):
+        looked = Round("2026-11-10T08:00:00.000000Z", str(number), "2026-11-10", 1, cursor=None)
+        vanished = {f"a.{number - 3}"} & (pull.present.keys() if pull else set())
+        appeared = {f"a.{number}": Seen(number, "2026-11-10T08:00:00Z", 1)}
+        pull = record_page(zones.journal, PROJECT, pull, looked, appeared, vanished, set())
+    for entry in list(zones.journal.list("label_studio"))[:199]:
+        zones.journal.delete(entry.path)
+    assert last_pull(zones.journal, PROJECT) == pull
+    assert sorted(pull.present) == ["a.202", "a.203", "a.204"]
+
+
+def test_a_pull_looks_a_minute_back_and_once_a_day_and_after_a_restore_at_everything():
+    looked = Round(None, "2026-11-10T08:00:30.000001Z", "2026-11-10", 3, cursor=None)
+    before = Pull(looked, "2026-11-10", 3, {}, 1)
+    assert look_since(before, dt.date(2026, 11, 10), Steps(3)) == "2026-11-10T07:59:30.000001Z"
+    assert look_since(before, dt.date(2026, 11, 10), Steps(2, ((1, 2),))) == "2026-11-10T07:59:30.000001Z"
+    assert look_since(before, dt.date(2026, 11, 10), Steps(5, ((1, 5),))) is None
+    assert look_since(before, dt.date(2026, 11, 11), Steps(3)) is None
+    assert look_since(None, dt.date(2026, 11, 10), Steps(0)) is None
+    assert look_since(replace(before, last=replace(looked, newest=None)), dt.date(2026, 11, 10), Steps(3)) is None
+
+
+def test_what_a_restore_lost_is_what_was_done_after_the_backup_and_before_it_was_noticed(zones):
+    for step in (1, 2, 3):
+        record_step(zones.journal, PROJECT, step)
+    assert steps(zones.journal, PROJECT) == Steps(3)
+    record_restore(zones.journal, PROJECT, back_to=1, noticed=5)
+    found = steps(zones.journal, PROJECT)
+    assert (found.confirmed, found.restored_at) == (5, 5)
+    # A step that was not confirmed yet is one after the last that was: 4 was under way.
+    assert [step for step in range(8) if found.lost(step)] == [2, 3, 4]
+    record_batch(zones.journal, PROJECT, "b", {"a": 1}, 2)
+    record_batch(zones.journal, PROJECT, "b", {"a": 7}, 6)
+    assert batches_sent(zones.journal, PROJECT) == {"b": {"a": 7}}
+    assert batch_steps(zones.journal, PROJECT) == {"b": 6}
+
+
+def test_the_step_is_told_beside_what_people_wrote():
+    first = described("Ours.", 0)
+    assert described(first + " Ask Ann.", 12) == "Ours. (Canonry's step: 12; leave it as it is) Ask Ann."
+    assert described("", 3) == "(Canonry's step: 3; leave it as it is)"
 
 
 def test_a_region_may_say_that_its_annotation_is_simulated(zones, scheme, write_calls, annotate):
@@ -136,13 +180,10 @@ def test_a_deleted_annotation_stays_as_a_row_and_has_no_vote(zones, scheme, writ
     put_export([{**task, "annotations": answers}])
     import_annotations(zones, "groundedness", scheme)
     assert write_labels(zones, DAY).skipped == 1
-    gone = [
-        {**version, "updated_at": "2026-11-10T09:00:00", "deleted_at": "2026-11-10T09:00:00"}
-        for version in journalled(zones.journal, "groundedness", DAY)
-        if not version["annotation_id"].endswith(".1")
-    ]
-    assert journal_versions(zones.journal, "groundedness", DAY, gone) == 2
-    assert journal_versions(zones.journal, "groundedness", DAY, gone) == 0
+    versions = journalled(zones.journal, "groundedness", DAY)
+    gone = {each["annotation_id"] for each in versions if not each["annotation_id"].endswith(".1")}
+    assert AnnotationJournal(zones.journal, "groundedness").delete(gone, NOW) == {DAY: 2}
+    assert AnnotationJournal(zones.journal, "groundedness").delete(gone, NOW) == {DAY: 0}
     written = write_labels(zones, DAY)
     assert (written.rows, written.skipped) == (3, 0)
     labels = lake.read(zones.lake, "labels", [DAY])

@@ -9,7 +9,7 @@ import httpx
 
 from canonry.demo.label_studio_server import Server
 from canonry.label.inbox import import_annotations
-from canonry.label.register import last_pull
+from canonry.label.rounds import last_pull
 from tests.system.labeling import DAY, Labeling, region
 
 
@@ -39,7 +39,7 @@ def test_an_annotation_is_followed_when_made_edited_and_deleted(labeling: Callab
     fourth = it.pull(sweep=True)
     assert (fourth.swept, fourth.new, fourth.deleted, fourth.days) == (True, 0, 0, ())
     last = last_pull(it.zones.journal, it.project)
-    assert last is not None and last.present == frozenset()
+    assert last is not None and last.present == {}
 
 
 def test_a_sweep_finds_what_went_with_its_task(labeling: Callable[[int], Labeling]) -> None:
