@@ -174,8 +174,9 @@ class _Pulling:
         ]
         places = {str(each["id"]): (task["id"], each["created_at"]) for task in tasks for each in task["annotations"]}
         step, present = self.steps.confirmed + 1, self.before.present if self.before else {}
-        listed = set(places)
-        unseen = {each for each in self.expected(looked, after, raw) if _number(each) not in listed}
+        unseen = [
+            each for each in self.expected(looked, after, raw) if not _is(places.get(_number(each)), present[each])
+        ]
         gone = {each for each in unseen if _is_gone(self.client, each, present[each])}
         # The server is asked nothing from here on: what is journalled is also reported.
         taken = self.journal.take(found, lambda _: json.dumps(tasks).encode(), standing=True)
@@ -231,6 +232,10 @@ def _is_gone(client: LabelStudio, annotation_id: str, seen: Seen) -> bool:
     except Missing:
         return True
     return there is None or there != dt.datetime.fromisoformat(seen.created_at)
+
+
+def _is(place: tuple[int, str] | None, seen: Seen) -> bool:
+    return place is not None and dt.datetime.fromisoformat(place[1]) == dt.datetime.fromisoformat(seen.created_at)
 
 
 def _number(annotation_id: str) -> str:
