@@ -25,6 +25,7 @@ from canonry.label.recall import recall_stale
 from canonry.label.send import send_tasks
 from canonry.label.studio import NOT_CONFIGURED, LabelStudioError, connect
 from canonry.label.tasks import export_tasks
+from canonry.label.wakeup import look_now
 from canonry.labels import list_draws
 from canonry.publish import release_and_promote
 from canonry.release import PRODUCTION
@@ -119,6 +120,7 @@ def build(name: str, spec: SchemeSpec) -> dg.Definitions:
     def annotations(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
         zones, scheme = platform.zones, platform.catalog.schemes[name]
         with _server_errors(), platform.alone(POOL, context.log):
+            look_now(zones.exchange, name)
             found = import_annotations(zones, name, scheme)
             _tell(platform, name, found.days)
             client = connect()

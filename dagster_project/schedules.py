@@ -23,6 +23,7 @@ from canonry.locations import LocationError, expand, fingerprint, stored_files
 from canonry.publish import unpublished
 from dagster_project.label import days_concerned
 from dagster_project.resources import DAILY, DAYS_PER_RUN, Platform
+from dagster_project.wakeups import label_studio_changed
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition as Job
@@ -52,6 +53,7 @@ class Timetable:
     rebuild_indexes: str = "0 3 * * 0"
     landing_news: int = 60
     label_inbox: int = 60
+    label_studio_changed: int = 30
     corpus_changed: int = 600
     failures: int = 30
 
@@ -62,7 +64,9 @@ def build(catalog: Catalog, timetable: Timetable) -> dg.Definitions:
     schedules = _schedules(catalog, jobs, timetable)
     sensors = [_landing_news(jobs["collect"], timetable.landing_news), _failures(timetable.failures)]
     sensors += [_corpus_changed(jobs["rebuild_indexes"], timetable.corpus_changed)] if catalog.indexes else []
-    sensors += [_label_inbox(jobs["pull_labels"], timetable.label_inbox)] if catalog.schemes else []
+    if catalog.schemes:
+        sensors.append(_label_inbox(jobs["pull_labels"], timetable.label_inbox))
+        sensors.append(label_studio_changed(jobs["pull_labels"], timetable.label_studio_changed))
     return dg.Definitions(jobs=list(jobs.values()), schedules=schedules, sensors=sensors)
 
 

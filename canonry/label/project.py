@@ -13,6 +13,7 @@ from canonry.label.predictions import shows_predictions
 from canonry.label.register import Project
 from canonry.label.restores import described
 from canonry.label.studio import ONCE, LabelStudioError, Missing, errors, server_url
+from canonry.label.webhook import keep_webhook
 from canonry.storage import Storage
 
 if TYPE_CHECKING:
@@ -45,11 +46,17 @@ def find_project(
 def keep_project(
     client: LabelStudio, journal: Storage, name: str, scheme: SchemeSpec, *, adjudication: bool = False
 ) -> Project:
-    """The project of a scheme, made where there is none, with the scheme's page and instructions.
+    """The project of a scheme, made where there is none, with the scheme's page, instructions and webhook.
 
     Raises LabelStudioError where other things would be asked, and answers to the old ones lie in the project: Label
     Studio itself would let that happen.
     """
+    project = _kept(client, journal, name, scheme, adjudication)
+    keep_webhook(client, project)
+    return project
+
+
+def _kept(client: LabelStudio, journal: Storage, name: str, scheme: SchemeSpec, adjudication: bool) -> Project:
     wanted = _settings(name, scheme, adjudication)
     project = find_project(client, journal, name, scheme.version, adjudication=adjudication)
     if project is None:

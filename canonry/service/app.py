@@ -14,7 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 
 import canonry
-from canonry.service import openapi_in, routes_in, routes_out
+from canonry import catalog
+from canonry.service import openapi_in, routes_in, routes_out, wakeups
 from canonry.service.access import Gate
 from canonry.service.intake import Intake
 from canonry.service.keys import KeyRing
@@ -62,6 +63,9 @@ def build(settings: Settings, zones: Zones | None = None) -> FastAPI:
     app.router.routes.extend(routes_in.routes(state.gate, state.intake, settings, state.metrics))
     app.router.route_class = SmallBodyRoute
     app.include_router(routes_out.router(state.zones.published))
+    if settings.webhook_secret:
+        schemes = frozenset(catalog.load(settings.assets).schemes)
+        app.include_router(wakeups.router(state.zones.exchange, settings.webhook_secret, schemes))
     for endpoint in (healthz, readyz):
         app.add_api_route(f"/{endpoint.__name__}", endpoint, methods=["GET"], tags=["state"])
     app.add_api_route("/metrics", metrics, methods=["GET"], tags=["state"], response_class=PlainTextResponse)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import cast
+
+from canonry.label.studio import LabelStudioError
+from canonry.label.webhook import webhook_secret
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,9 @@ class Settings:
     remembered_ids: int = 200_000
     """Ids of events by which repeated ones are recognised at the door. Collect recognises all."""
 
+    webhook_secret: str = field(default="", repr=False)
+    """By which Label Studio is known (LABEL_STUDIO_WEBHOOK_SECRET); without one its webhooks are not taken."""
+
     def __post_init__(self) -> None:
         for name in ("max_body_bytes", "max_decompressed_bytes", "max_queue_bytes", "burst", "remembered_ids"):
             if getattr(self, name) < 1:
@@ -56,15 +62,19 @@ def from_environment() -> Settings:
     given: dict[str, object] = {}
     if assets := os.environ.get("CANONRY_ASSETS"):
         given["assets"] = Path(assets)
-    for field in fields(Settings):
-        variable = f"CANONRY_SERVICE_{field.name.upper()}"
+    try:
+        given["webhook_secret"] = webhook_secret()
+    except LabelStudioError as error:
+        raise ValueError(str(error)) from None
+    for setting in fields(Settings):
+        variable = f"CANONRY_SERVICE_{setting.name.upper()}"
         text = os.environ.get(variable)
         # Whether keys are needed is said on the command line, where it is seen.
-        if not text or field.name in ("home", "assets", "insecure_local"):
+        if not text or setting.name in ("home", "assets", "insecure_local", "webhook_secret"):
             continue
-        kind = type(cast(str | int | float, field.default))
+        kind = type(cast(str | int | float, setting.default))
         try:
-            given[field.name] = kind(text)
+            given[setting.name] = kind(text)
         except ValueError:
             raise ValueError(f"{variable}: {text!r} is not a number ({kind.__name__})") from None
     return Settings(**given)  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ from dagster._core.utils import make_new_run_id
 from canonry.collect import news
 from canonry.collect.partition import collect_day
 from canonry.label.partition import write_labels
+from canonry.label.wakeup import look_now, wake
 from canonry.landing import LandingWriter
 from canonry.storage import Zones, open_zones
 from dagster_project import schedules
@@ -174,6 +175,27 @@ def test_what_lies_in_the_inbox_is_asked_for_once_and_again_when_it_is_as_it_was
     assert third.cursor == first.cursor != second.cursor
     requests = [request for each in (first, second, third) for request in each.run_requests or ()]
     assert [request.run_key for request in requests] == [None] * 3, "Dagster grants a key once"
+
+
+def test_a_scheme_that_changed_on_label_studio_is_pulled_once_and_again_when_it_changed_since(
+    home: Zones, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "no server is configured" in tick("label_studio_changed", home)
+    monkeypatch.setenv("LABEL_STUDIO_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "key")
+    assert "of nothing" in tick("label_studio_changed", home)
+    asked = []
+    for hour in (9, 10):
+        wake(home.exchange, "groundedness", dt.datetime(2026, 11, 20, hour))
+        asked += [*tick("label_studio_changed", home), *tick("label_studio_changed", home)]
+        look_now(home.exchange, "groundedness")
+    assert {tuple(each.asset_selection or ()) for each in asked} == {
+        (dg.AssetKey(["journal", "annotations", "groundedness"]),)
+    }
+    # Dagster grants a key once: the same note asks for one run.
+    assert [each.run_key for each in asked] == [
+        f"groundedness 2026-11-20T{hour}:00:00" for hour in ("09", "09", "10", "10")
+    ]
 
 
 def test_a_file_in_a_drop_is_asked_for(home: Zones, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
