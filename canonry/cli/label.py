@@ -49,6 +49,9 @@ def queue(
 def plan(
     scheme: Annotated[str, typer.Argument(help="Labeling scheme: a name in assets/schemes/.")],
     width: Annotated[float, typer.Option(help="Width of the interval that is wanted.", min=0.001, max=1)] = 0.1,
+    by: Annotated[
+        list[str] | None, typer.Option(help="Give every value of this field its interval; may be repeated.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Do not keep the plan in the journal.")] = False,
 ) -> None:
@@ -56,7 +59,7 @@ def plan(
 
     Known so far: the calls, labels and answers of the last window with a draw. The plan is kept in the journal.
 
-    Example: canonry label plan groundedness --width 0.05
+    Example: canonry label plan groundedness --width 0.05 --by product
     """
     import json
     from dataclasses import asdict
@@ -74,7 +77,7 @@ def plan(
         evals = {name: each for name, each in sorted(catalog.evals.items()) if each.scheme == scheme}
         if not evals:
             raise LookupError(f"{scheme}: no eval in assets/evals/ reads its labels, so nothing has an interval")
-        plans = [make_plan(zones, name, each, spec, width) for name, each in evals.items()]
+        plans = [make_plan(zones, name, each, spec, width, tuple(by or ())) for name, each in evals.items()]
     if not dry_run:
         for each in plans:
             keep_plan(zones, each)
@@ -89,7 +92,8 @@ def plan(
             table.add_row(escape(name), *(f"{number:,}" for number in numbers))
         console.print(table)
         daily = "no budget gives it" if each.per_day is None else f"{each.per_day:,} items a day"
-        now = "" if each.realised_width is None else f"; the interval is {each.realised_width:.3f} wide now"
-        console.print(f"{each.eval}: width {width}: {daily}, {each.expected_width:.3f} expected{now}")
+        now = "" if each.realised_width is None else f"; the widest interval is {each.realised_width:.3f} now"
+        wanted = each.eval if each.slice == "all" else f"{each.eval} by {each.slice}"
+        console.print(f"{wanted}: width {width}: {daily}, {each.expected_width:.3f} expected{now}")
         for note in each.notes:
             console.print(f"  {escape(note)}")

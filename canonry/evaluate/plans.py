@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from canonry.catalog import EvalSpec, SchemeSpec
-from canonry.evaluate.estimates import estimate_sample, window_of
+from canonry.evaluate.estimates import estimate_sample, slice_name, window_of
 from canonry.evaluate.sample import POSITIVE, UNLABELED, Sample, read_sample
 from canonry.labels import list_draws, stratum_name
 from canonry.stats.designs import allocate, whole_numbers
@@ -50,25 +50,41 @@ class Plan:
     """Of the plan; of labeling all that can be expected to be answered, where nothing gives the width."""
     strata: tuple[PlannedStratum, ...]
     realised_width: float | None
-    """Of the interval as it is now, over all calls; None where it is refused."""
+    """Of the interval as it is now, the widest of the slices; None where every one is refused."""
     notes: tuple[str, ...]
+    slice: str = "all"
+    """Fields by which there are as many intervals as values, each of which is to have the width."""
 
 
-def make_plan(zones: Zones, name: str, spec: EvalSpec, scheme: SchemeSpec, width: float) -> Plan:
-    """The plan for an eval, from the last window with a draw. Raises LookupError where nothing was drawn yet."""
+def make_plan(
+    zones: Zones, name: str, spec: EvalSpec, scheme: SchemeSpec, width: float, by: tuple[str, ...] = ()
+) -> Plan:
+    """The plan for an eval, from the last window with a draw, so that each interval `by` these fields has the width.
+
+    Raises LookupError where nothing was drawn yet, or not by these fields.
+    """
     drawn = [day for version, day in list_draws(zones.journal, spec.scheme) if version == scheme.version]
     if not drawn:
         raise LookupError(
             f"{spec.scheme} v{scheme.version}: nothing was drawn yet, so how many calls come is not known"
         )
     sample = read_sample(zones, spec, scheme, window_of(spec, max(drawn)))
-    return plan_sample(name, spec, scheme, sample, max(drawn), width)
+    return plan_sample(name, spec, scheme, sample, max(drawn), width, by)
 
 
-def plan_sample(name: str, spec: EvalSpec, scheme: SchemeSpec, sample: Sample, day: dt.date, width: float) -> Plan:
+def plan_sample(
+    name: str,
+    spec: EvalSpec,
+    scheme: SchemeSpec,
+    sample: Sample,
+    day: dt.date,
+    width: float,
+    by: tuple[str, ...] = (),
+) -> Plan:
     """The plan from a window's sample: days like these, drawn as the scheme allocates. A pure function."""
     if not len(sample.population):
         raise LookupError(f"{name}: nothing was drawn in the window that an estimate can be made from")
+    slices = _slices(name, sample, by)
     names = np.array([stratum_name(values) for values in sample.strata])
     kinds, kind = np.unique(names, return_inverse=True)
     of_items = kind[sample.stratum]
@@ -85,8 +101,14 @@ def plan_sample(name: str, spec: EvalSpec, scheme: SchemeSpec, sample: Sample, d
     def labels_of(budget: int) -> np.ndarray:
         return _allocated(scheme, reachable, day_of, budget, (positives + 0.5)[kind] / (seen + 1)[kind])
 
+    unequal = _design_effect(sample, of_items, len(kinds))
+
     def width_of(budget: int) -> float:
-        return expected_width(sizes, labels_of(budget), positives[kind], seen[kind], spec.confidence)
+        worth = np.maximum(np.floor(labels_of(budget) / unequal[kind]).astype(np.int64), 1)
+        return max(
+            expected_width(sizes[each], worth[each], positives[kind][each], seen[kind][each], spec.confidence)
+            for each in slices
+        )
 
     most = int(max(reachable[day_of == each].sum() for each in np.unique(day_of)))
     budget = least_budget(width_of, width, 1, most)
@@ -96,13 +118,15 @@ def plan_sample(name: str, spec: EvalSpec, scheme: SchemeSpec, sample: Sample, d
     notes = [
         *([f"nothing is known yet of {np.sum(seen == 0)} of {len(kinds)} kinds of stratum: taken at worst, as one half"]
           if np.any(seen == 0) else []),
-        *(["planned as a stratified draw without scores"] if scheme.sampling.design == "poisson" else []),
+        *([f"calls are drawn with unequal chances, as so far: a label is worth 1 / {unequal.max():.2f} at least"]
+          if unequal.max() > 1.005 else []),
         *([f"no number of labels gives this width: {labels.sum():,} of {sizes.sum():,} calls can be expected to be "
            "answered; ask for a wider interval or a longer window"] if budget is None else []),
         *(["nearly all calls: label everything"] if budget is not None and labels.sum() > 0.95 * sizes.sum() else []),
         *_days_needed(sample, int(to_draw.sum()), days, spec),
     ]  # fmt: skip
-    whole = [row for row in estimate_sample(name, spec, sample, day) if row["slice"] == "all" and not row["refused"]]
+    asked = spec.model_copy(update={"slices": (by,)})
+    known = [row for row in estimate_sample(name, asked, sample, day) if not row["refused"]]
     return Plan(
         eval=name,
         scheme=spec.scheme,
@@ -122,8 +146,9 @@ def plan_sample(name: str, spec: EvalSpec, scheme: SchemeSpec, sample: Sample, d
             )
             for each in range(len(kinds))
         ),
-        realised_width=whole[0]["interval_high"] - whole[0]["interval_low"] if whole else None,
+        realised_width=max((row["interval_high"] - row["interval_low"] for row in known), default=None),
         notes=tuple(notes),
+        slice=slice_name(by),
     )
 
 
@@ -134,6 +159,26 @@ def keep_plan(zones: Zones, plan: Plan) -> str:
     path = f"plans/{plan.scheme}/v{plan.scheme_version}/{plan.day}-{plan.eval}-{digest}.json"
     zones.journal.put_if_absent(path, data)
     return path
+
+
+def _slices(name: str, sample: Sample, by: tuple[str, ...]) -> list[np.ndarray]:
+    """(strata,) which strata each slice is made of."""
+    missing = [field for field in by if any(field not in values for values in sample.strata)]
+    if missing:
+        raise LookupError(
+            f"{name}: calls are not drawn by {', '.join(missing)}, so no budget of labels can be meant for each; "
+            "name it in the scheme's sampling.strata"
+        )
+    of_strata = [tuple(values[field] for field in by) for values in sample.strata]
+    return [np.array([each == values for each in of_strata]) for values in dict.fromkeys(of_strata)]
+
+
+def _design_effect(sample: Sample, of_items: np.ndarray, kinds: int) -> np.ndarray:
+    """(kinds,) how many labels of unequal weight say as much as one of equal weight (Kish 1965); 1 where none was."""
+    poisson = ~np.isnan(sample.probability)
+    weight, kind = 1 / sample.probability[poisson], of_items[poisson]
+    count, total, squares = (np.bincount(kind, each, kinds) for each in (np.ones(len(weight)), weight, weight**2))
+    return np.where(count > 0, count * squares / np.maximum(total**2, 1e-300), 1.0)
 
 
 def _allocated(

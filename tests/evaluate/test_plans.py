@@ -5,14 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from canonry.catalog.specs import Sampling
 from canonry.cli import app
 from canonry.evaluate.plans import keep_plan, make_plan, plan_sample
 from canonry.evaluate.sample import Sample
+from canonry.stats.designs import poisson_probabilities
 from canonry.stats.survey import estimate_proportion
 
 DAY = dt.date(2026, 11, 15)
@@ -69,6 +72,70 @@ def test_the_width_that_is_planned_is_met_within_a_tenth(catalog, models, width,
             estimate = estimate_proportion(np.concatenate(y), stratum, sizes)
             realised.append(estimate.high - estimate.low)
     assert 0.9 <= np.mean(realised) / width <= 1.1
+
+
+def test_every_slice_that_is_asked_for_gets_the_width(catalog, models):
+    generator = np.random.default_rng(11)
+    scheme, pilot = catalog.schemes["groundedness"], _pilot(models, 20, generator)
+    pilot = replace(
+        pilot,
+        strata=tuple({**values, "product": f"p{number // 3}"} for number, values in enumerate(pilot.strata)),
+        fields=tuple({**each, "product": f"p{h // 3}"} for each, h in zip(pilot.fields, pilot.stratum, strict=True)),
+    )
+    whole = plan_sample(EVAL, catalog.evals[EVAL], scheme, pilot, DAY, 0.15)
+    sliced = plan_sample(EVAL, catalog.evals[EVAL], scheme, pilot, DAY, 0.15, ("product",))
+    assert sliced.per_day > 1.5 * whole.per_day and sliced.slice == "product"
+    assert sliced.realised_width > whole.realised_width
+    widths = {}
+    for product in ("p0", "p1"):
+        inside = [n for n, row in enumerate(sliced.strata) if row.values["product"] == product]
+        realised = []
+        for _ in range(60):
+            y = [generator.permutation(models[n])[: sliced.strata[n].labels] for n in inside]
+            stratum = np.repeat(np.arange(len(y)), [len(each) for each in y])
+            estimate = estimate_proportion(np.concatenate(y), stratum, [len(models[n]) for n in inside])
+            realised.append(estimate.high - estimate.low)
+        widths[product] = np.mean(realised) / 0.15
+    assert 0.8 <= max(widths.values()) <= 1.1
+    with pytest.raises(LookupError, match=r"calls are not drawn by team, so no budget"):
+        plan_sample(EVAL, catalog.evals[EVAL], scheme, pilot, DAY, 0.15, ("team",))
+
+
+def test_the_width_is_met_where_calls_are_drawn_with_unequal_chances(catalog, models):
+    generator = np.random.default_rng(5)
+    scheme = catalog.schemes["groundedness"]
+    sampling = Sampling.model_validate({"design": "poisson", "strata": ["response_model"], "per_day": 60})
+    scheme = scheme.model_copy(update={"sampling": sampling})
+    scores = [generator.exponential(size=len(each)) ** 2 for each in models]
+
+    def drawn(expected):
+        chance = [poisson_probabilities(n, each, 0.3) for n, each in zip(expected, scores, strict=True)]
+        return [(pi, generator.random(len(pi)) < pi) for pi in chance]
+
+    taken = drawn([40] * len(models))
+    count = sum(int(chosen.sum()) for _, chosen in taken)
+    pilot = replace(
+        _pilot(models, 1, generator),
+        poisson=np.ones(len(models), dtype=bool),
+        stratum=np.repeat(np.arange(len(models)), [chosen.sum() for _, chosen in taken]),
+        probability=np.concatenate([pi[chosen] for pi, chosen in taken]),
+        outcome=np.concatenate([y[chosen].astype(int) for y, (_, chosen) in zip(models, taken, strict=True)]),
+        simulated=np.ones(count, dtype=bool),
+        tied=np.zeros(count, dtype=bool),
+        skipped=np.zeros(count, dtype=bool),
+        fields=({"product": "p", "team": None, "feature": None, "response_model": "m"},) * count,
+    )
+    plan = plan_sample(EVAL, catalog.evals[EVAL], scheme, pilot, DAY, 0.12)
+    assert any("unequal chances" in note for note in plan.notes)
+    realised = []
+    for _ in range(60):
+        again = drawn([row.labels for row in plan.strata])
+        y = np.concatenate([each[chosen] for each, (_, chosen) in zip(models, again, strict=True)])
+        stratum = np.repeat(np.arange(len(models)), [chosen.sum() for _, chosen in again])
+        chance = np.concatenate([pi[chosen] for pi, chosen in again])
+        estimate = estimate_proportion(y, stratum, [len(each) for each in models], probability=chance)
+        realised.append(estimate.high - estimate.low)
+    assert 0.9 <= np.mean(realised) / 0.12 <= 1.1
 
 
 def test_nothing_known_is_planned_at_worst_and_said(zones, catalog, live_day):

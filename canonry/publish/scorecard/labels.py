@@ -61,19 +61,21 @@ def _progress(inputs: Inputs) -> Table:
 
 
 def _plans(inputs: Inputs) -> Table:
-    """What was planned, beside the newest interval over all calls that ends on the plan's day or later."""
+    """What was planned, beside the widest of the newest intervals that end on the plan's day or later."""
     rows = []
     for plan in inputs.plans:
         widths = [
             (row["day"], row["interval_high"] - row["interval_low"])
             for row in inputs.quality
-            if row["eval"] == plan["eval"] and row["slice"] == "all" and row["interval_low"] is not None
+            if row["eval"] == plan["eval"]
+            and row["slice"] == plan.get("slice", "all")
+            and row["interval_low"] is not None
             if row["day"].isoformat() >= plan["day"]
         ]
         now = max(widths, default=None)
         rows.append(
             (
-                plan["eval"],
+                plan["eval"] if plan.get("slice", "all") == "all" else f"{plan['eval']} by {plan['slice']}",
                 formats.day(dt.date.fromisoformat(plan["day"])),
                 "out of reach" if plan["per_day"] is None else formats.count(plan["per_day"]),
                 _points(plan["width"]),
