@@ -82,6 +82,8 @@ SCHEMAS: dict[str, pa.Schema] = {
             ("scored_at", TIME),
             # What the scorer marks in the answer, in characters; null where it marks nothing by its nature.
             ("spans", pa.list_(pa.struct({"start": pa.int64(), "end": pa.int64(), "label": pa.string()}))),
+            # Whether what gave this score had learnt from a label of the call or of its group; null where not known.
+            ("seen_in_training", pa.bool_()),
         ]
     ),
     "estimates": pa.schema(
@@ -111,6 +113,12 @@ SCHEMAS: dict[str, pa.Schema] = {
             ("undecided", pa.int64()),
             ("worst_case_low", pa.float64()),
             ("worst_case_high", pa.float64()),
+            ("estimator", pa.string()),
+            ("preferred", pa.bool_()),
+            ("scorer", pa.string()),
+            ("scorer_version", pa.string()),
+            ("coefficient", pa.float64()),
+            ("labels_worth", pa.float64()),
         ]
     ),
     "agreement": pa.schema(

@@ -22,8 +22,8 @@ def build(catalog: Catalog) -> dg.Definitions:
     """Estimates of every eval, written together; one asset an eval shows its own."""
     whole = dg.AssetSpec(
         ESTIMATES,
-        deps=[["lake", "labels"], ["lake", "inferences"]],
-        description="Rates with their intervals, counts and estimand in words. One row per eval and slice, a day.",
+        deps=[["lake", "labels"], ["lake", "inferences"], ["lake", "scores"]],
+        description="Rates with their intervals, counts and estimand in words. One row per eval, slice and estimator.",
         group_name=GROUP,
         owners=["team:ai_quality"],
         kinds={"parquet"},
@@ -57,10 +57,12 @@ def build(catalog: Catalog) -> dg.Definitions:
         rows, refused = sum(report.rows for report in made), sum(report.refused for report in made)
         yield dg.MaterializeResult(asset_key=ESTIMATES, metadata={"dagster/row_count": rows, "refused": refused})
         ends = ["interval_low", "interval_high", "worst_case_low", "worst_case_high"]
-        columns = ["slice", "product", "response_model", "value", *ends, "labels", "undecided", "refused"]
+        columns = ["slice", "product", "response_model", "estimator", "value", *ends, "labels", "undecided", "refused"]
         for name in catalog.evals:
             shown = table.filter([value == name for value in table["eval"].to_pylist()])
-            by_version = [row for row in shown.to_pylist() if row["slice"] in ("all", "response_model")]
+            by_version = [
+                row for row in shown.to_pylist() if row["slice"] in ("all", "response_model") and row["preferred"]
+            ]
             metadata = {"intervals": intervals(by_version), "preview": preview(shown, columns)}
             answered = _answered(made[-1].response.get(name, []))
             yield dg.MaterializeResult(asset_key=["estimates", name], metadata={**metadata, "response": answered})

@@ -181,6 +181,7 @@ def _best_estimate(quality: list[Row], model: str) -> Row | None:
         for row in quality
         if (row["metric"], row["slice"], row["response_model"]) == (_METRIC, "response_model", model)
         and row["value"] is not None
+        and row["preferred"]
     ]
     return max(estimates, key=lambda row: (row["labels"], row["day"]), default=None)
 

@@ -13,14 +13,16 @@ import pyarrow as pa
 
 from canonry import lake
 from canonry.catalog import Catalog, EvalSpec
+from canonry.evaluate.powered import with_scores
 from canonry.evaluate.response import (
     StratumResponse,
+    covered_strata,
+    labels_of,
     response_by_stratum,
-    response_probability,
     undecided,
-    weighting_cells,
 )
 from canonry.evaluate.sample import NEGATIVE, POSITIVE, UNLABELED, Sample, read_sample
+from canonry.evaluate.scores import Scores, read_scores
 from canonry.stats.survey import Proportion, allow_for_uncovered, estimate_proportion
 from canonry.storage import Zones
 
@@ -49,7 +51,9 @@ def estimate_all(zones: Zones, catalog: Catalog, day: dt.date) -> EstimatesWritt
     for name, spec in sorted(catalog.evals.items()):
         scheme = catalog.schemes[spec.scheme]
         sample = read_sample(zones, spec, scheme, window_of(spec, day))
-        rows += estimate_sample(name, spec, sample, day)
+        scores = read_scores(zones, spec, sample)
+        rows += estimate_sample(name, spec, sample, day, scores)
+        made_from |= scores.made_from if scores else {}
         response[name] = response_by_stratum(sample)
         made_from |= sample.made_from
         made_from[f"assets/evals/{name}"] = hashlib.sha256(spec.model_dump_json().encode()).hexdigest()
@@ -64,7 +68,7 @@ def estimate_day(zones: Zones, catalog: Catalog, name: str, day: dt.date) -> lis
     """One eval's rows of `lake/estimates` for the window that ends on a day; nothing is written."""
     spec = catalog.evals[name]
     sample = read_sample(zones, spec, catalog.schemes[spec.scheme], window_of(spec, day))
-    return estimate_sample(name, spec, sample, day)
+    return estimate_sample(name, spec, sample, day, read_scores(zones, spec, sample))
 
 
 def window_of(spec: EvalSpec, day: dt.date) -> list[dt.date]:
@@ -77,29 +81,38 @@ def slice_name(fields: tuple[str, ...]) -> str:
     return ",".join(fields) or "all"
 
 
-def estimate_sample(name: str, spec: EvalSpec, sample: Sample, day: dt.date) -> list[dict[str, Any]]:
-    """Rows of `lake/estimates`: one a slice of the eval and combination of its values, in order. A pure function."""
+def estimate_sample(
+    name: str, spec: EvalSpec, sample: Sample, day: dt.date, scores: Scores | None = None
+) -> list[dict[str, Any]]:
+    """Rows of `lake/estimates`: one a slice of the eval and combination of its values, in order. A pure function.
+
+    With scores there are two, one from the labels alone and one from both; `preferred` is the one that monitors read.
+    """
     window = window_of(spec, day)
     rows = []
     for fields in spec.slices:
         for values, strata, items in _groups(sample, fields):
-            rows.append(
-                {
-                    "eval": name,
-                    "metric": spec.metric,
-                    "slice": slice_name(fields),
-                    **values,
-                    "window_start": window[0],
-                    "window_end": window[-1],
-                    "confidence": spec.confidence,
-                    "scheme_version": None if sample.scheme_version is None else str(sample.scheme_version),
-                    **_estimate(spec, sample, values, strata, items),
-                }
-            )
+            said = {
+                "eval": name,
+                "metric": spec.metric,
+                "slice": slice_name(fields),
+                **values,
+                "window_start": window[0],
+                "window_end": window[-1],
+                "confidence": spec.confidence,
+                "scheme_version": None if sample.scheme_version is None else str(sample.scheme_version),
+            }
+            human = _estimate(spec, sample, values, strata, items) | {"estimator": "human_only", "preferred": True}
+            rows.append(said | human)
+            if scores is not None:
+                powered = with_scores(spec, sample, scores, values, strata, items, human)
+                powered["preferred"] = spec.preferred == "prediction_powered" and powered["refused"] is None
+                rows[-1]["preferred"] = not powered["preferred"]
+                rows.append(said | powered)
     return sorted(rows, key=lambda row: [row.get(column) or "" for column in _ORDER])
 
 
-_ORDER = ("eval", "slice", "product", "team", "feature", "response_model")
+_ORDER = ("eval", "slice", "product", "team", "feature", "response_model", "estimator")
 
 Group = tuple[dict[str, str | None], np.ndarray | None, np.ndarray]
 """Values of a slice; which strata it is made of (None: it cuts through strata); which items lie in it."""
@@ -121,7 +134,7 @@ def _estimate(
     spec: EvalSpec, sample: Sample, values: dict[str, str | None], strata: np.ndarray | None, items: np.ndarray
 ) -> dict[str, Any]:
     labeled = items & (sample.outcome != UNLABELED)
-    used, covered = _covered(sample, strata, items)[1:]
+    used, covered = covered_strata(sample, strata, items)[1:]
     population = _population(sample, strata, items)
     row: dict[str, Any] = {
         "estimand": _estimand(spec, sample, values, population, exact=strata is not None),
@@ -144,31 +157,10 @@ def _estimate(
     return row
 
 
-def _covered(sample: Sample, strata: np.ndarray | None, items: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """(strata,) the cell of each; (strata,) which of the slice can be estimated; what share of its calls lies there."""
-    touched = np.zeros(len(sample.strata), dtype=bool)
-    touched[sample.stratum[items]] = True
-    inside = touched if strata is None else strata
-    cell = weighting_cells(sample, inside)
-    used = np.isin(cell, cell[sample.stratum[sample.outcome != UNLABELED]]) & inside
-    return cell, used, float(sample.population[used].sum() / max(sample.population[inside].sum(), 1))
-
-
 def _proportion(spec: EvalSpec, sample: Sample, strata: np.ndarray | None, items: np.ndarray) -> Proportion:
-    # A slice that cuts through strata is estimated with all labels of those strata, its own and the others.
-    cell, used, covered = _covered(sample, strata, items)
-    taken = (sample.outcome != UNLABELED) & used[sample.stratum]
-    cells, of_strata = np.unique(cell[used], return_inverse=True)
-    of_items = np.searchsorted(cells, cell[sample.stratum])
-    estimate = estimate_proportion(
-        sample.outcome[taken] == POSITIVE,
-        of_items[taken],
-        np.bincount(of_strata, sample.population[used]),
-        probability=response_probability(sample, used, of_items)[taken],
-        member=items[taken] if strata is None else None,
-        confidence=spec.confidence,
-    )
-    return allow_for_uncovered(estimate, covered)
+    taken, given = labels_of(sample, strata, items)
+    estimate = estimate_proportion(sample.outcome[taken] == POSITIVE, confidence=spec.confidence, **given)
+    return allow_for_uncovered(estimate, covered_strata(sample, strata, items)[2])
 
 
 def _worst_case(

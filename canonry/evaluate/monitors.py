@@ -23,12 +23,15 @@ class Verdict:
 
 
 def check_monitor(zones: Zones, catalog: Catalog, name: str, day: dt.date) -> Verdict:
-    """Fails where an interval lies wholly above `at_most`. What is not known well enough passes, and says so."""
+    """Fails where an interval lies wholly above `at_most`. What is not known well enough passes, and says so.
+
+    Of a slice's estimates the one is read that the eval prefers: chosen by what is there, never by what it says.
+    """
     spec = catalog.monitors[name]
     rows = [
         row
         for row in lake.read(zones.lake, "estimates", [day]).to_pylist()
-        if row["eval"] == spec.eval and row["slice"] == slice_name(spec.slice)
+        if row["eval"] == spec.eval and row["slice"] == slice_name(spec.slice) and row["preferred"] is not False
     ]
     if not rows:
         return Verdict(True, spec.severity, f"no estimate of {spec.eval} by {slice_name(spec.slice)} for {day}")

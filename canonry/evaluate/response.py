@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -89,3 +90,30 @@ def response_probability(sample: Sample, used: np.ndarray, cells: np.ndarray) ->
     with np.errstate(invalid="ignore"):
         found[poisson] = np.minimum(sample.probability[poisson] * (answered / drawn)[cells[poisson]], 1.0)
     return found
+
+
+def covered_strata(
+    sample: Sample, strata: np.ndarray | None, items: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """(strata,) the cell of each; (strata,) which of the slice can be estimated; what share of its calls lies there."""
+    touched = np.zeros(len(sample.strata), dtype=bool)
+    touched[sample.stratum[items]] = True
+    inside = touched if strata is None else strata
+    cell = weighting_cells(sample, inside)
+    used = np.isin(cell, cell[sample.stratum[sample.outcome != UNLABELED]]) & inside
+    return cell, used, float(sample.population[used].sum() / max(sample.population[inside].sum(), 1))
+
+
+def labels_of(sample: Sample, strata: np.ndarray | None, items: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
+    """(items,) the labels that a slice is estimated with, and what `estimate_proportion` needs to know of them."""
+    # A slice that cuts through strata is estimated with all labels of those strata, its own and the others.
+    cell, used, _ = covered_strata(sample, strata, items)
+    taken = (sample.outcome != UNLABELED) & used[sample.stratum]
+    cells, of_strata = np.unique(cell[used], return_inverse=True)
+    of_items = np.searchsorted(cells, cell[sample.stratum])
+    return taken, {
+        "stratum": of_items[taken],
+        "population": np.bincount(of_strata, sample.population[used]),
+        "probability": response_probability(sample, used, of_items)[taken],
+        "member": items[taken] if strata is None else None,
+    }

@@ -11,15 +11,13 @@ from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from canonry import lake
 from canonry.catalog import SchemeSpec
 from canonry.catalog.specs import Overlap, Sampling
 from canonry.label.known import known_spread, share_labels
 from canonry.label.scores import read_scores
 from canonry.labels import SLICE_FIELDS, Draw, DrawnItem, DrawnStratum, draw_name, read_draw, stratum_name
-from canonry.messages import NO_MESSAGES
+from canonry.population import answered_calls, population_digest
 from canonry.stats.designs import UNIFORMS, allocate, poisson_probabilities, whole_numbers
 from canonry.storage import Storage, Zones
 
@@ -46,27 +44,6 @@ def draw_day(zones: Zones, name: str, scheme: SchemeSpec, day: dt.date, now: dt.
     if zones.journal.put_if_absent(draw.path, draw.to_json()):
         return draw
     return read_draw(zones.journal, name, scheme.version, day)
-
-
-def answered_calls(
-    lake_zone: Storage,
-    day: dt.date,
-    products: tuple[str, ...] = (),
-    where: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
-) -> pa.Table:
-    """The population of a day: calls without an error whose answer is kept. Columns inference_id and SLICE_FIELDS."""
-    columns = dict.fromkeys(["inference_id", "error_type", *SLICE_FIELDS, *where])
-    calls = lake.read(lake_zone, "inferences", [day], list(columns))
-    contents = lake.read(lake_zone, "contents", [day], ["inference_id", "output_messages"])
-    said = pc.and_(
-        contents["output_messages"].is_valid(), pc.invert(pc.is_in(contents["output_messages"], pa.array(NO_MESSAGES)))
-    )
-    keep = pc.and_(
-        calls["error_type"].is_null(), pc.is_in(calls["inference_id"], contents.filter(said)["inference_id"])
-    )
-    for field, values in {**({"product": products} if products else {}), **where}.items():
-        keep = pc.and_(keep, pc.is_in(calls[field], pa.array(values, pa.string())))
-    return calls.filter(keep).select(["inference_id", *SLICE_FIELDS])
 
 
 def never_in_frame(lake_zone: Storage, draw: Draw) -> int:
@@ -138,7 +115,7 @@ def make_draw(
         day=day,
         design=sampling.design,
         products=sampling.products,
-        population_digest=hashlib.sha256("\n".join(sorted(identifiers)).encode()).hexdigest(),
+        population_digest=population_digest(identifiers),
         strata=tuple(strata),
         items=tuple(sorted(items, key=lambda item: item.item_id)),
         drawn_at=now,

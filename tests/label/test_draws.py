@@ -9,8 +9,9 @@ from dataclasses import replace
 
 from canonry import lake
 from canonry.catalog.specs import Overlap
-from canonry.label.draws import answered_calls, draw_day, make_draw, never_in_frame
+from canonry.label.draws import draw_day, make_draw, never_in_frame
 from canonry.labels import Draw, KnownItem, SharedLabel, read_draw
+from canonry.population import answered_calls
 
 DAY = dt.date(2026, 11, 9)
 NOW = dt.datetime(2026, 11, 10, 1)

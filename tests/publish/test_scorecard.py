@@ -83,6 +83,7 @@ def test_quality_has_its_interval_its_counts_and_who_labeled(filled: Zones) -> N
         "4,321",
         "31 Oct – 6 Nov 2026",
         "a program",
+        "labels alone",
     ]
     assert rows["desk", NEW][:2] == ["refused", "3 labels, fewer than 10"]
     assert (
@@ -105,6 +106,34 @@ def test_a_version_is_shown_where_it_is_known_best_and_a_mixture_as_it_is_now(zo
     publish_marts(zones, quality=quality)
     rows = page(zones).tables["Hallucination rate, in figures"][1:]
     assert [row[1:3] for row in rows] == [["all", "33.0%"], [f"● {OLD}", "11.0%"]]
+
+
+def test_estimates_from_scores_are_read_and_those_from_labels_alone_stand_beside_them(zones: Zones) -> None:
+    powered = {"estimator": "prediction_powered", "preferred": True, "labels_worth": 98.4}
+    alone = {"estimator": "human_only", "preferred": False, "labels_worth": None}
+    absent = {**powered, "preferred": False, "refused": "scores are missing", "labels_worth": None}
+    known = {**alone, "preferred": True}
+    quality = [
+        estimate(DAYS[9], OLD, 0.14, 0.1, 0.19, **powered),
+        estimate(DAYS[9], OLD, 0.12, 0.05, 0.23, **alone),
+        estimate(DAYS[9], NEW, 0.31, 0.24, 0.42, **known),
+        estimate(DAYS[9], NEW, None, 0, 1, **absent),
+    ]
+    publish_marts(zones, quality=quality)
+    publish_rest(zones)
+    shown = page(zones)
+    rows = shown.tables["Hallucination rate, in figures"][1:]
+    assert [(row[2], row[3], row[-1]) for row in rows] == [
+        ("14.0%", "10.0% to 19.0%", "labels and scores, as narrow as 98 labels alone"),
+        ("12.0%", "5.0% to 23.0%", "labels alone"),
+        ("31.0%", "24.0% to 42.0%", "labels alone"),
+        ("refused", "scores are missing", "labels and scores"),
+    ]
+    assert f"The hallucination rate of {NEW} is surely higher than that of {OLD}" in shown.text
+    assert "from labels alone" in shown.text
+    assert (
+        "Each figure is shown from labels and an automatic score of every answer, and from labels alone." in shown.text
+    )
 
 
 def test_overlapping_intervals_leave_it_open(zones: Zones) -> None:

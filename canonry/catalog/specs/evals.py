@@ -6,7 +6,15 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from canonry.catalog.specs.base import Name, Spec
+from canonry.catalog.specs.base import Name, Spec, Strict
+
+
+class EvalScorer(Strict):
+    """A scorer whose values narrow an estimate."""
+
+    name: Name = Field(description="The scorer, as in lake/scores.")
+    metric: Name = Field(description="Its metric: how likely the positive answer is, 0 to 1.")
+    version: str | None = Field(None, description="Its version; without it, the one that scored last.")
 
 
 class EvalSpec(Spec):
@@ -24,6 +32,11 @@ class EvalSpec(Spec):
     window_days: int = Field(7, description="Days, the estimate's own included.", gt=0)
     confidence: float = Field(0.95, description="Of the interval.", gt=0.5, lt=1)
     minimum_labels: int = Field(10, description="Fewer labels than this and the estimate is refused.", gt=1)
+    scorer: EvalScorer | None = Field(None, description="With it, each estimate is also made from labels and scores.")
+    preferred: Literal["prediction_powered", "human_only"] = Field(
+        "prediction_powered",
+        description="Which of the two monitors and summaries read, where both are known; else the one that is.",
+    )
 
 
 class MonitorSpec(Spec):

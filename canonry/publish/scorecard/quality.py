@@ -29,11 +29,13 @@ def section(inputs: Inputs, versions: Versions) -> Section:
         return Section("quality", "Quality", _LEAD, [missing("quality_daily")])
     first, last = inputs.days
     in_range = [row for row in inputs.quality if row["window_start"] <= last and first <= row["day"] <= last]
-    estimates = [row for row in in_range if row["eval"] is not None]
+    every = [row for row in in_range if row["eval"] is not None]
+    estimates = [row for row in every if row.get("preferred") is not False]
+    others = {_figure(row): row for row in every if row.get("preferred") is False}
     blocks: list[Block] = []
     findings: list[str] = []
     for rows in by_name(estimates, "eval").values():
-        blocks += _of_eval(rows, versions, inputs.days)
+        blocks += _of_eval(rows, others, versions, inputs.days)
         findings += _findings(best(rows, _MODEL, last), versions)
     if not estimates:
         blocks.append(Prose("No estimate has been made yet: nothing was drawn for labeling, or no eval is governed."))
@@ -56,12 +58,26 @@ def best(rows: Sequence[Row], slice_name: str, last: dt.date) -> list[Row]:
     ]
 
 
-def _of_eval(rows: Sequence[Row], versions: Versions, days: charts.Days) -> list[Block]:
+def _figure(row: Row) -> tuple[Any, ...]:
+    return tuple(row[name] for name in ("day", "eval", "slice", "team", "product", "feature", "response_model"))
+
+
+def _beside(rows: Sequence[Row], others: Mapping[tuple[Any, ...], Row]) -> list[Row]:
+    """Each estimate, and after it the other one of the same figure, where there is one."""
+    return [row for one in rows for row in (one, others.get(_figure(one))) if row is not None]
+
+
+def _of_eval(
+    rows: Sequence[Row], others: Mapping[tuple[Any, ...], Row], versions: Versions, days: charts.Days
+) -> list[Block]:
     metric = rows[0]["metric"].replace("_", " ").capitalize()
     every = {name: _in_order(best(rows, name, days[1]), versions) for name in ("all", _MODEL, "product", _BOTH)}
-    figures = [row for each in every.values() for row in each]
-    by_model = [*every["all"], *every[_MODEL][: MOST_PANELS * 2]]
-    by_product = largest(by_name(every[_BOTH] or every["product"], "product"), _labels)
+    figures = _beside([row for each in every.values() for row in each], others)
+    by_model = _beside([*every["all"], *every[_MODEL][: MOST_PANELS * 2]], others)
+    by_product = {
+        product: _beside(each, others)
+        for product, each in largest(by_name(every[_BOTH] or every["product"], "product"), _labels).items()
+    }
     panels = [
         _forest(metric, title, groups, figures, versions)
         for title, groups in (
@@ -75,6 +91,8 @@ def _of_eval(rows: Sequence[Row], versions: Versions, days: charts.Days) -> list
         f"Point and {confidence} interval; n is the number of labels. Of a model version, the window with most labels "
         f"among those that end in the last four weeks; of all versions together, the last one. {_simulated(rows)}"
     )
+    if any(row.get("estimator") == "prediction_powered" for row in figures):
+        text += " Each figure is shown from labels and an automatic score of every answer, and from labels alone."
     return [
         *([Panels(metric, text.strip(), panels)] if panels else []),
         _table(f"{metric}, in figures", figures, versions),
@@ -120,7 +138,10 @@ def _over_days(metric: str, rows: Sequence[Row], versions: Versions, days: chart
 
 
 def _table(caption: str, rows: Sequence[Row], versions: Versions) -> Table:
-    columns = ("product", "model version", "rate", "interval", "labels of drawn", "answers", "window", "labels by")
+    columns = (
+        *("product", "model version", "rate", "interval", "labels of drawn", "answers", "window", "labels by"),
+        "made from",
+    )
     return Table(
         caption,
         columns,
@@ -131,11 +152,19 @@ def _table(caption: str, rows: Sequence[Row], versions: Versions) -> Table:
                 *_figures(row),
                 formats.days(row["window_start"], row["window_end"]),
                 "a program" if row["simulated"] else "people",
+                _made_from(row),
             )
             for row in rows
         ],
         numbers_from=2,
     )
+
+
+def _made_from(row: Row) -> str:
+    if row.get("estimator") != "prediction_powered":
+        return "labels alone"
+    worth = row.get("labels_worth")
+    return "labels and scores" + ("" if worth is None else f", as narrow as {worth:,.0f} labels alone")
 
 
 def _figures(row: Row) -> tuple[str, ...]:
@@ -222,6 +251,8 @@ def _in_order(rows: Sequence[Row], versions: Versions) -> list[Row]:
 def _interval(row: Row, versions: Versions) -> Interval:
     model = versions[row["response_model"]] if _MODEL in row["slice"] else None
     label = formats.shortened(model.name, 22) if model else "all model versions"
+    if row.get("preferred") is False:
+        label = "from labels alone" if row["estimator"] == "human_only" else "from labels and scores"
     if row["value"] is None:
         return Interval(model, label, None, 0.0, 0.0, formats.shortened(f"refused: {row['refused']}", 34))
     low, high = (f"{row[name] * 100:.1f}" for name in ("interval_low", "interval_high"))

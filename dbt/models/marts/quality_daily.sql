@@ -90,7 +90,13 @@ counted_rates as (
         day as window_end,
         null as undecided,
         null as worst_case_low,
-        null as worst_case_high
+        null as worst_case_high,
+        'count' as estimator,
+        true as preferred,
+        null as scorer,
+        null as scorer_version,
+        null as coefficient,
+        null as labels_worth
     from rates
 
 ),
@@ -124,7 +130,13 @@ estimated_rates as (
         window_end,
         undecided,
         worst_case_low,
-        worst_case_high
+        worst_case_high,
+        estimator,
+        preferred,
+        scorer,
+        scorer_version,
+        coefficient,
+        labels_worth
     from {{ ref('stg_estimates') }}
 
 ),

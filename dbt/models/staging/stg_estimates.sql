@@ -16,6 +16,10 @@ renamed as (
         metric,
         estimand,
         method,
+        coalesce(estimator, 'human_only') as estimator,
+        coalesce(preferred, true) as preferred,
+        scorer,
+        scorer_version,
         scheme_version,
         refused,
         coalesce(simulated, false) as simulated,
@@ -39,6 +43,8 @@ renamed as (
         labels,
         positives,
         undecided,
+        coefficient,
+        labels_worth,
 
         ---------- times
         window_start,
