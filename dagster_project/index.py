@@ -77,7 +77,7 @@ def build(name: str, spec: IndexSpec, catalog: Catalog) -> dg.Definitions:
         asset=candidate,
         name="gate",
         blocking=True,
-        description="Recall against exact search holds, and golden queries are surely no worse than released.",
+        description="Recall against exact search holds, and golden queries are surely answered no worse than released.",
     )
     def gate(platform: Platform) -> dg.AssetCheckResult:
         report = story.check_candidate(platform.zones, name, platform.catalog.indexes[name])

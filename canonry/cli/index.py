@@ -1,13 +1,14 @@
-"""`canonry index`: look into a released index."""
+"""`canonry index`: look into a released index, and at what another version would change."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 from rich.markup import escape
 
-from canonry.cli._shared import console, said
+from canonry.cli._shared import console, said, table_of
 from canonry.release import ReleaseError
 
 app = typer.Typer(no_args_is_help=True, help="Search the canonical indexes.")
@@ -44,3 +45,38 @@ def search(
     for hit in hits:
         console.print(f"[bold]{hit.score:.3f}[/bold]  {escape(hit.chunk_id)}  [dim]{escape(hit.title or '')}[/dim]")
         console.print(f"       {escape(' '.join(hit.text.split())[:200])}")
+
+
+@app.command()
+def diff(
+    name: Annotated[str, typer.Argument(help="Index: a name in assets/indexes/.")],
+    before: Annotated[str, typer.Argument(help="Version or channel; a candidate's version will do.")],
+    after: Annotated[str, typer.Argument(help="The same, of what may take its place.")],
+    assets: Annotated[Path, typer.Option(envvar="CANONRY_ASSETS", help="The folder of specs.")] = Path("assets"),
+) -> None:
+    """Ask two versions of an index its golden queries, as its gate does, and name those that got worse.
+
+    Example: canonry index diff python-packages production 0123456789abcdef
+    """
+    from canonry import catalog
+    from canonry.encode import EncoderError
+    from canonry.index.build import compare_versions
+    from canonry.index.errors import IndexBuildError
+    from canonry.search import SearchError
+    from canonry.storage import open_zones
+
+    with said(catalog.CatalogError, ReleaseError, EncoderError, SearchError, IndexBuildError):
+        specs = catalog.load(assets).indexes
+        if name not in specs:
+            raise IndexBuildError(f"assets/indexes/{name}.yaml: does not exist; there are {', '.join(specs) or 'none'}")
+        found = compare_versions(open_zones(), name, specs[name], before, after)
+    for reason in found.reasons:
+        console.print(escape(reason))
+    compared = found.compared
+    console.print(f"{compared.got_worse} queries got worse, {compared.got_better} better")
+    table = table_of("nDCG@10 before", "after", "first right before", "after", text="query")
+    for each in compared.worse:
+        places = ("none" if at is None else str(at) for at in (each.first_right_before, each.first_right_after))
+        table.add_row(f"{each.ndcg_before:.3f}", f"{each.ndcg_after:.3f}", *places, escape(each.query))
+    if compared.worse:
+        console.print(table)

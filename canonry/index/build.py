@@ -8,13 +8,15 @@ from canonry import release
 from canonry.catalog import IndexSpec
 from canonry.encode import EncoderFiles
 from canonry.index import candidate, carried, gate, store, tables
+from canonry.index.answers import Contender
 from canonry.index.chunks import cut
 from canonry.index.documents import documents_of
 from canonry.index.embeddings import Embedded, embed
 from canonry.index.errors import IndexBuildError
 from canonry.index.golden import Golden, golden_queries
 from canonry.index.lineage import lineage_of
-from canonry.search import CHUNKS, VECTORS
+from canonry.index.tuning import tune
+from canonry.search import CHUNKS, FUSION, Fusion
 from canonry.storage import Zones
 
 
@@ -89,12 +91,19 @@ def build_candidate(zones: Zones, name: str, spec: IndexSpec, encoder: EncoderFi
         files = candidate.payload(chunks, vectors, spec.faiss_factory, language)
     except IndexBuildError as error:
         raise IndexBuildError(f"assets/indexes/{name}.yaml: {error}") from None
+    fusion = None
+    if FUSION in files:
+        golden = golden_queries(name, spec, zones.home)
+        queries = embed(zones.lake, encoder, [each.query for each in golden]).vectors
+        fusion = tune(candidate.opened(files), golden, queries)
+        files[FUSION] = candidate.fusion_bytes(Fusion(fusion.lexical_weight))
     carrying = carried.carry(zones.lake, encoder)
     metadata = {
         "encoder": asdict(carrying.encoder),
         "encoder_agreement": asdict(carried.measure(zones.lake, carrying, texts, vectors)),
         "faiss_factory": spec.faiss_factory,
         "lexical": spec.lexical.model_dump(mode="json") if spec.lexical else None,
+        "fusion": asdict(fusion) if fusion else None,
         "vectors": chunks.num_rows,
         "columns": list(spec.documents.metadata),
         **candidate.access_of(chunks),
@@ -120,6 +129,18 @@ def check_candidate(zones: Zones, name: str, spec: IndexSpec) -> gate.GateReport
     )
     store.put_gate(zones.lake, name, version, report.to_metadata())
     return report
+
+
+def compare_versions(zones: Zones, name: str, spec: IndexSpec, before: str, after: str) -> gate.Verdict:
+    """Two versions asked the golden queries, as its gate asks them. Each is a version, a channel, or a candidate's.
+
+    Raises NotReleased where there is no such version, IndexBuildError where there are no golden queries.
+    """
+    golden = golden_queries(name, spec, zones.home)
+    if not golden:
+        raise IndexBuildError(f"assets/indexes/{name}.yaml: has no golden queries to compare versions by; add some")
+    first, second = (_version(zones, name, which, golden) for which in (before, after))
+    return gate.verdict(second, golden, first, spec.gate)
 
 
 def release_candidate(zones: Zones, name: str) -> store.Candidate:
@@ -149,12 +170,24 @@ def _embedded(zones: Zones, name: str, encoder: EncoderFiles) -> Embedded:
     return embed(zones.lake, encoder, chunks["text"].to_pylist())
 
 
-def _released(zones: Zones, name: str, golden: list[Golden]) -> gate.Contender | None:
+def _released(zones: Zones, name: str, golden: list[Golden]) -> Contender | None:
     try:
         found = release.resolve(zones.published, "indexes", name)
     except release.NotReleased:
         return None
-    files = {path: found.read(path) for path in (VECTORS, CHUNKS)}
+    return _contender_of(zones, found, golden)
+
+
+def _version(zones: Zones, name: str, which: str, golden: list[Golden]) -> Contender:
+    if store.has_candidate(zones.lake, name, which):
+        built = store.read_candidate(zones.lake, name, which)
+        encoder = EncoderFiles.from_metadata(built.metadata["encoder"])
+        return _contender(zones, which, built.files, encoder, golden)
+    return _contender_of(zones, release.resolve(zones.published, "indexes", name, which), golden)
+
+
+def _contender_of(zones: Zones, found: release.Release, golden: list[Golden]) -> Contender:
+    files = {path: found.read(path) for path in candidate.OWN_FILES if path in found.manifest.files}
     # A released version answers with the encoder it was made with, which may not be today's.
     encoder = EncoderFiles.from_metadata(found.manifest.metadata["encoder"])
     return _contender(zones, found.version, files, encoder, golden)
@@ -162,6 +195,6 @@ def _released(zones: Zones, name: str, golden: list[Golden]) -> gate.Contender |
 
 def _contender(
     zones: Zones, version: str, files: dict[str, bytes], encoder: EncoderFiles, golden: list[Golden]
-) -> gate.Contender:
+) -> Contender:
     queries = embed(zones.lake, encoder, [each.query for each in golden])
-    return gate.Contender(version, candidate.opened(files), queries.vectors)
+    return Contender(version, candidate.opened(files), queries.vectors)

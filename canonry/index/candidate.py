@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import faiss
 import numpy as np
 import pyarrow as pa
+from pydantic import TypeAdapter
 
 from canonry import lake as lake_zone
 from canonry.index.errors import IndexBuildError
 from canonry.index.lexical import lexical_bytes
 from canonry.index.tables import CHUNKS as ALL_CHUNKS
-from canonry.index.tables import table_of
 from canonry.search import (
     ACCESS,
     CHUNK_SCHEMA,
@@ -23,17 +26,15 @@ from canonry.search import (
     LEXICAL,
     VECTORS,
     Fusion,
+    LexicalIndex,
+    TextIndex,
+    VectorIndex,
     audiences_in,
     tags_in,
 )
 
-
-@dataclass(frozen=True)
-class Opened:
-    """An index that can be searched, and its chunks' documents by row."""
-
-    index: faiss.Index
-    document_ids: np.ndarray
+OWN_FILES = (VECTORS, CHUNKS, LEXICAL, FUSION)
+"""Files of a release that are the index's own; the encoder's are beside them."""
 
 
 def payload(chunks: pa.Table, vectors: np.ndarray, factory: str, language: str | None = None) -> dict[str, bytes]:
@@ -72,13 +73,18 @@ def access_of(chunks: pa.Table) -> dict[str, Any]:
     return {"access": sorted(tags_in(chunks[ACCESS])), "audiences": audiences_in(chunks[ACCESS])}
 
 
-def opened(files: dict[str, bytes]) -> Opened:
-    """A payload whose bytes were verified, ready to search."""
-    index = faiss.deserialize_index(np.frombuffer(files[VECTORS], dtype=np.uint8))
-    document_ids = np.array(table_of(files[CHUNKS])["document_id"].to_pylist(), dtype=object)
-    if index.ntotal != len(document_ids):
-        raise IndexBuildError(f"{VECTORS} has {index.ntotal} vectors, {CHUNKS} {len(document_ids)} chunks")
-    return Opened(index, document_ids)
+def opened(files: Mapping[str, bytes]) -> TextIndex:
+    """A payload whose bytes were verified, ready to be searched as a product would. Raises SearchError."""
+    # What is mapped into memory stays when its name is gone.
+    with tempfile.TemporaryDirectory(prefix="canonry-index-") as folder:
+        for name in OWN_FILES:
+            if name in files:
+                (Path(folder) / name).write_bytes(files[name])
+        vectors = VectorIndex(Path(folder) / VECTORS, Path(folder) / CHUNKS)
+        if LEXICAL not in files:
+            return TextIndex(vectors)
+        fusion = _FUSION.validate_json(files[FUSION])
+        return TextIndex(vectors, LexicalIndex(Path(folder) / LEXICAL, len(vectors)), fusion)
 
 
 def nearest(index: faiss.Index, queries: np.ndarray, count: int) -> np.ndarray:
@@ -104,3 +110,6 @@ def _index_bytes(vectors: np.ndarray, factory: str) -> bytes:
         raise IndexBuildError(message) from None
     finally:
         faiss.omp_set_num_threads(threads)
+
+
+_FUSION: TypeAdapter[Fusion] = TypeAdapter(Fusion)

@@ -1,18 +1,22 @@
-"""The gate: a candidate must find what exact search finds, and answer golden queries no worse than what is released."""
+"""The gate: a candidate must find what exact search finds, and answer golden queries no worse than what is released.
+
+What golden queries are compared by is in answers.py.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import faiss
 import numpy as np
 
 from canonry.catalog.specs import Gate
-from canonry.index.candidate import Opened, nearest
-from canonry.index.golden import Golden, hits
+from canonry.index.answers import MEASURES, Compared, Contender, HitRate, Measure, Worse, compare
+from canonry.index.candidate import nearest
+from canonry.index.golden import Golden
 from canonry.stats.clustered import clustered_rate_lower_bound
-from canonry.stats.paired import PairedDifference, paired_difference_interval, pairs_to_rule_out
+from canonry.stats.paired import MeanDifference, PairedDifference, pairs_to_rule_out
 
 FOUND = 10
 SAMPLE = 500
@@ -32,17 +36,6 @@ class Recall:
 
 
 @dataclass(frozen=True)
-class HitRate:
-    """Share of golden queries with a right document among ten chunks; `difference` is to the released version."""
-
-    candidate: float
-    queries: int
-    unanswerable: int
-    released: float | None = None
-    difference: PairedDifference | None = None
-
-
-@dataclass(frozen=True)
 class GateReport:
     """Whether a candidate may be released, why in words, and what a person should know all the same."""
 
@@ -51,46 +44,70 @@ class GateReport:
     flags: tuple[str, ...]
     recall_at_10: Recall
     hit_rate_at_10: HitRate | None
+    """On golden queries; None where there are none."""
     released_version: str | None
     """What it was compared with."""
+    measures: dict[str, Measure] = field(default_factory=dict)
+    """nDCG@10, recall@100 and MRR on golden queries."""
+    worse: tuple[Worse, ...] = ()
+    """Golden queries that got worse, the worst first."""
 
     def to_metadata(self) -> dict[str, Any]:
         """As JSON values."""
-        return {**asdict(self), "reasons": list(self.reasons), "flags": list(self.flags)}
-
-
-@dataclass(frozen=True)
-class Contender:
-    """A version that answers golden queries; their vectors (queries, d) are in its own encoder's space."""
-
-    version: str
-    opened: Opened
-    golden_vectors: np.ndarray
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
 
 def check(
     candidate: Contender, vectors: np.ndarray, golden: list[Golden], released: Contender | None, limits: Gate
 ) -> GateReport:
     """Judge a candidate. `vectors` (chunks, d) are what it was built from; `released` answers the same `golden`."""
-    recall = measure_recall(candidate.opened.index, vectors, candidate.golden_vectors)
+    recall = measure_recall(candidate.index.vectors.faiss, vectors, candidate.golden_vectors)
     compared_with = released.version if released else None
     recall_passed, recall_reason = _judge_recall(recall, limits)
     if not golden:
         flag = "there are no golden queries: nothing shows whether the right documents are found; add golden_queries"
         return GateReport(recall_passed, (recall_reason,), (flag,), recall, None, compared_with)
-    hit_rate = measure_hit_rate(candidate, golden, released)
-    if compared_with == candidate.version:
-        hit_passed, hit_reason = True, "the candidate is the released version, byte for byte"
-    else:
-        hit_passed, hit_reason = _judge_hit_rate(hit_rate, compared_with, limits)
-    flags = []
-    if hit_rate.unanswerable:
-        flags.append(f"{hit_rate.unanswerable} golden queries name no document that the candidate has")
+    found = verdict(candidate, golden, released, limits)
+    compared = found.compared
+    flags = list(found.flags)
+    if compared.hit_rate_at_10.unanswerable:
+        flags.append(f"{compared.hit_rate_at_10.unanswerable} golden queries name no document that the candidate has")
     if released is None:
         flags.append("first release: there is no released version to compare with")
     return GateReport(
-        recall_passed and hit_passed, (recall_reason, hit_reason), tuple(flags), recall, hit_rate, compared_with
+        recall_passed and found.passed,
+        (recall_reason, *found.reasons),
+        tuple(flags),
+        recall,
+        compared.hit_rate_at_10,
+        compared_with,
+        compared.measures,
+        compared.worse,
     )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What golden queries say of a version beside another."""
+
+    passed: bool
+    reasons: tuple[str, ...]
+    flags: tuple[str, ...]
+    compared: Compared
+
+
+def verdict(candidate: Contender, golden: list[Golden], released: Contender | None, limits: Gate) -> Verdict:
+    """Judge how a version answers golden queries, of which there must be one."""
+    compared = compare(candidate, golden, released)
+    version = released.version if released else None
+    if version == candidate.version:
+        return Verdict(True, ("the candidate is the released version, byte for byte",), (), compared)
+    drops = (limits.ndcg_drop, limits.recall_at_100_drop, limits.mrr_drop)
+    judged = [_judge_hit_rate(compared.hit_rate_at_10, version, limits)]
+    for measure, name, drop in zip(MEASURES, ("nDCG@10", "recall@100", "MRR"), drops, strict=True):
+        judged.append(_judge_mean(name, compared.measures[measure], version, drop))
+    flags = (_named(compared),) if compared.got_worse else ()
+    return Verdict(all(each for each, _ in judged), tuple(reason for _, reason in judged), flags, compared)
 
 
 def measure_recall(index: faiss.Index, vectors: np.ndarray, golden_vectors: np.ndarray) -> Recall:
@@ -108,24 +125,6 @@ def measure_recall(index: faiss.Index, vectors: np.ndarray, golden_vectors: np.n
     is_exact = isinstance(faiss.downcast_index(index), faiss.IndexFlat)
     low = rate if is_exact else clustered_rate_lower_bound(rates, count)
     return Recall(rate, low, len(queries), is_exact)
-
-
-def measure_hit_rate(candidate: Contender, golden: list[Golden], released: Contender | None) -> HitRate:
-    """Hit rate@10 on golden queries, and the paired difference to the released version."""
-    now = _answered(candidate, golden)
-    known = set(candidate.opened.document_ids)
-    unanswerable = sum(each.documents.isdisjoint(known) for each in golden)
-    rate = float(now.mean())
-    if released is None:
-        return HitRate(rate, len(golden), unanswerable)
-    before = _answered(released, golden)
-    difference = paired_difference_interval(before, now)
-    return HitRate(rate, len(golden), unanswerable, float(before.mean()), difference)
-
-
-def _answered(contender: Contender, golden: list[Golden]) -> np.ndarray:
-    found = nearest(contender.opened.index, contender.golden_vectors, FOUND)
-    return hits(found, contender.opened.document_ids, golden)
 
 
 def _without_own(rows: np.ndarray, own: np.ndarray, count: int) -> np.ndarray:
@@ -165,17 +164,57 @@ def _judge_hit_rate(hit_rate: HitRate, released_version: str | None, limits: Gat
     if difference is None:
         return True, f"{measured}; there is no released version to compare with"
     drop = limits.hit_rate_drop
-    interval = f"{difference.value:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
     compared = (
-        f"{measured}, {interval} to released {released_version} ({difference.lost} lost, {difference.gained} gained)"
+        f"{measured}, {_interval(difference)} to released {released_version} "
+        f"({difference.lost} lost, {difference.gained} gained)"
     )
-    if difference.low >= -drop:
+    enough = pairs_to_rule_out(drop, difference.confidence) if 0 < drop < 1 else None
+    few = enough is not None and hit_rate.queries < enough
+    advice = f": so few queries cannot; write at least {enough}, or allow a larger hit_rate_drop" if few else _LOOK
+    return _verdict(difference, compared, drop, advice)
+
+
+def _judge_mean(name: str, measure: Measure, released_version: str | None, drop: float) -> tuple[bool, str]:
+    measured = f"{name} is {measure.candidate:.3f}"
+    if measure.difference is None:
+        return True, f"{measured}; there is no released version to compare with"
+    compared = f"{measured}, {_interval(measure.difference)} to released {released_version}"
+    return _verdict(measure.difference, compared, drop, _LOOK)
+
+
+_LOOK = ": look at the queries that got worse"
+
+
+def _verdict(
+    difference: PairedDifference | MeanDifference, compared: str, drop: float, advice: str
+) -> tuple[bool, str]:
+    if difference.low >= -drop - _ROUNDING:
         return True, f"{compared}; the 95 % interval rules out a drop of more than {drop:g}"
     if difference.high < -drop:
         return False, f"{compared}; it dropped by more than {drop:g}"
-    enough = pairs_to_rule_out(drop, difference.confidence) if 0 < drop < 1 else None
-    if enough and hit_rate.queries < enough:
-        advice = f": so few queries cannot; write at least {enough}, or allow a larger hit_rate_drop"
-    else:
-        advice = ": look at the queries that were lost"
     return False, f"{compared}; the 95 % interval does not rule out a drop of more than {drop:g}{advice}"
+
+
+def _interval(difference: PairedDifference | MeanDifference) -> str:
+    return f"{difference.value:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
+
+
+def _named(compared: Compared) -> str:
+    """The queries that got worse, the worst first, with the place of their first right document before and after."""
+    shown = "; ".join(
+        f"{each.query!r} {_place(each.first_right_before)} → {_place(each.first_right_after)}"
+        for each in compared.worse[:_NAMED]
+    )
+    more = f"; and {compared.got_worse - _NAMED} more" if compared.got_worse > _NAMED else ""
+    return (
+        f"{compared.got_worse} golden queries got worse and {compared.got_better} better; the first right document of "
+        f"{shown}{more}"
+    )
+
+
+def _place(place: int | None) -> str:
+    return "none" if place is None else f"{place}."
+
+
+_NAMED = 5
+_ROUNDING = 1e-12

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from canonry.catalog import IndexSpec
 from canonry.index.errors import IndexBuildError
 from canonry.index.json_lines import Problems, Row, read_rows, text_of
@@ -36,17 +34,6 @@ def golden_queries(name: str, spec: IndexSpec, home: str) -> list[Golden]:
     if not from_file and not spec.optional:
         raise IndexBuildError(f"assets/indexes/{name}.yaml: golden_file: no query at {location}; write some there")
     return queries + from_file
-
-
-def hits(found: np.ndarray, document_ids: np.ndarray, golden: list[Golden]) -> np.ndarray:
-    """Whether a right document is among those found: bool (queries,). `found`: rows (queries, k), -1 for none."""
-    return np.array(
-        [
-            any(document_ids[row] in each.documents for row in rows if row >= 0)
-            for rows, each in zip(found, golden, strict=True)
-        ],
-        dtype=bool,
-    )
 
 
 def _golden(row: Row, problems: Problems) -> Golden | None:

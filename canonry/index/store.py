@@ -14,7 +14,7 @@ from typing import Any
 
 from canonry.index.errors import IndexBuildError
 from canonry.index.tables import put_if_changed
-from canonry.release import File, payload_version
+from canonry.release import File, is_version, payload_version
 from canonry.storage import NotFound, Storage
 
 
@@ -77,6 +77,11 @@ def read_candidate(lake: Storage, name: str, version: str) -> Candidate:
     if found != version:
         raise IndexBuildError(f"{lake.url}/{folder}: is damaged (its bytes are version {found}); build it again")
     return Candidate(version, files, carried, about["metadata"], about["lineage"])
+
+
+def has_candidate(lake: Storage, name: str, version: str) -> bool:
+    """Whether a candidate of this version is kept."""
+    return is_version(version) and lake.head(f"{_folder(name, version)}/candidate.json") is not None
 
 
 def put_gate(lake: Storage, name: str, version: str, gate: Mapping[str, Any]) -> None:

@@ -46,12 +46,54 @@ def paired_difference_interval(before: ArrayLike, after: ArrayLike, confidence: 
     return PairedDifference(value, low, high, confidence, pairs, lost, gained)
 
 
+@dataclass(frozen=True)
+class MeanDifference:
+    """Mean of the values after, minus before."""
+
+    value: float
+    low: float
+    high: float
+    confidence: float
+    pairs: int
+
+
+def paired_bootstrap_interval(
+    before: ArrayLike, after: ArrayLike, confidence: float = 0.95, resamples: int = 10_000
+) -> MeanDifference:
+    """Difference of the means of two values of the same items, with the percentile interval of resampled items.
+
+    `before`, `after`: floats (n,), item i in both. The same values give the same interval. Where no item changed it has
+    no width, whatever their number: it says nothing of items that were not asked. B. Efron and R. Tibshirani, An
+    Introduction to the Bootstrap (1993), chapter 13.
+    """
+    first, second = np.asarray(before, dtype=float), np.asarray(after, dtype=float)
+    if first.shape != second.shape or first.ndim != 1 or not len(first):
+        raise ValueError(f"expected two values for each of at least one item, found {first.shape} and {second.shape}")
+    change = second - first
+    draw = np.random.default_rng(0)
+    means = np.concatenate(
+        [
+            change[draw.integers(0, len(change), (some, len(change)))].mean(axis=1)
+            for some in _blocks(resamples, len(change))
+        ]
+    )
+    tail = (1 - confidence) / 2
+    low, high = (float(each) for each in np.quantile(means, (tail, 1 - tail)))
+    return MeanDifference(float(change.mean()), low, high, confidence, len(change))
+
+
 def pairs_to_rule_out(drop: float, confidence: float = 0.95) -> int:
     """Fewest pairs whose interval rules out a drop of more than `drop`, when no pair changed."""
     if not 0 < drop < 1:
         raise ValueError(f"a drop between 0 and 1 can be ruled out, not {drop}")
     quantile = NormalDist().inv_cdf((1 + confidence) / 2)
     return math.ceil(quantile**2 * (1 - drop) / drop)
+
+
+def _blocks(resamples: int, items: int) -> list[int]:
+    """Resamples cut into as many at a time as some megabytes hold."""
+    at_once = max(1, 1_000_000 // items)
+    return [min(at_once, resamples - done) for done in range(0, resamples, at_once)]
 
 
 def _score(difference: float, lost: int, gained: int, pairs: int) -> float:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from canonry import client, release
 from canonry.catalog import IndexSpec
+from canonry.cli import app
 from canonry.encode import MODEL_FILE, TOKENIZER_FILE, EncoderFiles, load_encoder
 from canonry.index.build import (
     build_candidate,
     build_index,
     check_candidate,
+    compare_versions,
     cut_documents,
     embed_chunks,
     read_documents,
@@ -123,7 +127,44 @@ def test_a_release_says_what_made_it(zones: Zones, tiny_encoder: EncoderFiles, m
     assert manifest.metadata["gate"]["passed"] is True
     assert manifest.metadata["gate"]["hit_rate_at_10"]["candidate"] == 1
     assert manifest.lineage["chunking"] == {"max_tokens": 200, "overlap_tokens": 0}
+    assert manifest.metadata["fusion"]["tuned_on"] == 0
+    assert json.loads(zones.published.read(f"indexes/help/releases/{version}/fusion.json"))["lexical_weight"] == 0.5
     assert release.verify(zones.published, "indexes", "help", version) == []
+
+
+def test_versions_are_compared_by_the_golden_queries_wherever_they_lie(
+    zones: Zones, tiny_encoder: EncoderFiles, make_spec, tmp_path: Path
+) -> None:
+    golden = [{"query": document["text"], "documents": [document["id"]]} for document in DOCUMENTS]
+    build_index(zones, "help", make_spec(DOCUMENTS, golden_queries=golden), tiny_encoder)
+    released = put_in_production(zones, "help")
+    spec = make_spec(DOCUMENTS[4:], golden_queries=golden)
+    built = build_index(zones, "help", spec, tiny_encoder)
+    assert built.version and built.gate and not built.gate.passed
+    found = compare_versions(zones, "help", spec, "production", built.version)
+    assert not found.passed
+    assert {each.query for each in found.compared.worse} == {document["text"] for document in DOCUMENTS[:4]}
+    assert all(each.first_right_after is None for each in found.compared.worse)
+    assert found.compared.worse == built.gate.worse
+    back = compare_versions(zones, "help", spec, built.version, released)
+    assert (back.compared.got_worse, back.compared.got_better) == (0, 4)
+    with pytest.raises(release.NotReleased):
+        compare_versions(zones, "help", spec, "production", "0" * 16)
+    with pytest.raises(IndexBuildError, match="has no golden queries to compare versions by"):
+        compare_versions(zones, "help", make_spec(), "production", released)
+    shown = show_diff(zones, tmp_path, spec, "production", built.version)
+    assert "4 queries got worse, 0 better" in shown and "How billing works in case 0." in shown
+
+
+def show_diff(zones: Zones, folder: Path, spec: IndexSpec, before: str, after: str) -> str:
+    """What `canonry index diff` prints."""
+    assets = folder / "assets"
+    shutil.copytree(Path(__file__).parents[2] / "assets", assets)
+    (assets / "indexes" / "help.yaml").write_text(json.dumps(spec.model_dump(mode="json")))
+    arguments = ["index", "diff", "help", before, after, "--assets", str(assets)]
+    done = CliRunner().invoke(app, arguments, env={"CANONRY_HOME": zones.home})
+    assert done.exit_code == 0, done.output
+    return done.output
 
 
 def test_the_client_finds_what_was_released(zones: Zones, encoder_files: EncoderFiles, make_spec) -> None:

@@ -75,6 +75,36 @@ def test_a_candidate_that_lost_documents_fails_and_says_so() -> None:
     difference = report.hit_rate_at_10 and report.hit_rate_at_10.difference
     assert difference and difference.lost > 10 and difference.high < -0.05
     assert "it dropped by more than 0.05" in report.reasons[1]
+    ndcg = report.measures["ndcg_at_10"]
+    assert ndcg.difference and ndcg.difference.high < -0.05 and ndcg.released == 1
+    assert report.reasons[2].startswith("nDCG@10 is 0.8") and "it dropped by more than 0.05" in report.reasons[2]
+    assert 10 < len(report.worse) <= 20
+    assert (report.worse[0].ndcg_before, report.worse[0].first_right_before) == (1, 1)
+    assert {each.query for each in report.worse} <= {f"question {number}" for number in range(20)}
+    assert any("golden queries got worse and 0 better" in flag and "'question " in flag for flag in report.flags)
+    assert report.to_metadata()["worse"][0]["query"] == report.worse[0].query
+
+
+def test_right_documents_that_sank_within_the_ten_are_seen() -> None:
+    """The hit rate says nothing of it: the right document is still among ten."""
+    released = contender(VECTORS, QUERIES, "old")
+    crowded = np.concatenate([VECTORS, *[QUERIES[:30] + 0.001 * unit(30, seed=seed) for seed in range(5)]])
+    report = gate.check(contender(crowded, QUERIES, "new"), crowded, GOLDEN, released, Gate())
+    assert report.hit_rate_at_10 and report.hit_rate_at_10.candidate == 1
+    assert [reason.split(" is ")[0] for reason in report.reasons] == [
+        "recall@10",
+        "golden hit rate@10",
+        "nDCG@10",
+        "recall@100",
+        "MRR",
+    ]
+    assert ["it dropped by more" in reason for reason in report.reasons] == [False, False, True, False, True]
+    assert not report.passed
+    assert len(report.worse) == 20
+    assert {each.first_right_before for each in report.worse} == {1}
+    assert {each.first_right_after for each in report.worse} <= {2, 3, 4, 5, 6}
+    lenient = Gate(ndcg_drop=0.5, mrr_drop=0.5)
+    assert gate.check(contender(crowded, QUERIES, "new"), crowded, GOLDEN, released, lenient).passed
 
 
 def test_too_few_golden_queries_cannot_rule_out_a_drop() -> None:
@@ -119,7 +149,7 @@ def test_an_index_that_misses_neighbours_fails_on_recall() -> None:
 
 
 def test_a_perfect_sample_of_an_approximate_index_is_bounded_below() -> None:
-    recall = gate.measure_recall(contender(VECTORS, QUERIES, "new", "HNSW64").opened.index, VECTORS, QUERIES)
+    recall = gate.measure_recall(contender(VECTORS, QUERIES, "new", "HNSW64").index.vectors.faiss, VECTORS, QUERIES)
     assert not recall.exact
     assert recall.low < recall.value
 

@@ -98,6 +98,9 @@ class Gate(Strict):
         ge=0,
         le=1,
     )
+    ndcg_drop: float = Field(0.05, description="The same of their mean nDCG@10.", ge=0, le=1)
+    recall_at_100_drop: float = Field(0.05, description="The same of their mean recall@100.", ge=0, le=1)
+    mrr_drop: float = Field(0.1, description="The same of their mean reciprocal rank.", ge=0, le=1)
 
 
 class IndexSpec(Spec):

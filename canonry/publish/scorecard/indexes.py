@@ -10,8 +10,8 @@ from canonry.publish.scorecard.parts import Block, Headline, Missing, Row, Secti
 from canonry.publish.scorecard.read import IndexVersion, Inputs
 
 _LEAD = (
-    "Each version passed its gate before it was released: it finds what exact search finds (recall@10), and the right "
-    "document for golden queries no less often than the version before (hit rate@10)."
+    "Each version passed its gate before it was released: it finds what exact search finds (recall@10), and answers "
+    "golden queries no worse than the version before (hit rate@10, nDCG@10, recall@100, mean reciprocal rank)."
 )
 
 
