@@ -52,8 +52,8 @@ class LexicalIndex:
         rows, scores = (table.column(name).chunk(0) for name in ("rows", "scores"))
         self._words = table.num_rows
         self._word = cell_reader(table.column("word"))
-        self._starts = rows.offsets.to_numpy()
-        self._rows, self._scores = rows.values.to_numpy(), scores.values.to_numpy()
+        self._starts = _numbers(rows.offsets, np.int32)
+        self._rows, self._scores = _numbers(rows.values, np.int32), _numbers(scores.values, np.float32)
 
     def scores(self, text: str) -> np.ndarray:
         """BM25 of every chunk: float32 (chunks,), 0 where it shares no word with the text."""
@@ -80,6 +80,12 @@ class LexicalIndex:
         if words is None:
             words = self._own.words = Words(self._language)
         return words.of(text)
+
+
+def _numbers(array: pa.Array, kind: type[np.number]) -> np.ndarray:
+    """An array's numbers where they lie; Arrow's own `to_numpy` imports pandas wherever that is installed."""
+    held = array.buffers()[1]
+    return np.frombuffer(held or b"", kind)[array.offset : array.offset + len(array)]
 
 
 def best_rows(scores: np.ndarray, k: int, selection: Selection | None = None) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from canonry.storage import Zones
+from tests.released import chunks, release_index, vectors
 
 ROOT = Path(__file__).parents[2]
 HEAVY = (
@@ -34,12 +35,20 @@ from canonry import client
 
 home, query, heavy = sys.argv[1], json.loads(sys.argv[2]), json.loads(sys.argv[3])
 hit = client.open_index("docs", home=home).search(query, k=1)[0]
+worded = client.open_index("worded", home=home).search("chunk 41", k=1, mode="lexical")[0]
 prompt = client.get_prompt("answer", home=home).render(question="q", passages="p")
 table = client.read_table("cost_daily", columns=["team"], home=home).to_pydict()
 installed = [name for name in heavy if importlib.util.find_spec(name)]
 imported = [name for name in heavy if name in sys.modules]
-print(json.dumps([hit.chunk_id, hit.text, prompt, table, installed, imported]))
+print(json.dumps([hit.chunk_id, hit.text, worded.chunk_id, prompt, table, installed, imported]))
 """
+
+
+@pytest.fixture
+def home(home: Zones) -> Zones:
+    """With an index `worded` beside, that has a lexical side."""
+    release_index(home.published, vectors(), chunks(), name="worded", words=True)
+    return home
 
 
 def use_client(python: Path, home: Zones, query: np.ndarray, folder: Path) -> list[object]:
@@ -50,7 +59,7 @@ def use_client(python: Path, home: Zones, query: np.ndarray, folder: Path) -> li
 
 
 def expected(row: int) -> list[object]:
-    return [f"c{row}", f"text of chunk {row}", "Q: q\n{x} p", {"team": ["a", "b"]}]
+    return [f"c{row}", f"text of chunk {row}", "c41", "Q: q\n{x} p", {"team": ["a", "b"]}]
 
 
 def test_the_client_imports_nothing_heavy(home: Zones, made_vectors) -> None:  # type: ignore[no-untyped-def]
