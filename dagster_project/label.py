@@ -16,6 +16,7 @@ from canonry.label.draws import draw_day, never_in_frame
 from canonry.label.gold import CANDIDATE, gold_set, judge
 from canonry.label.gold.read import read_datasheet
 from canonry.label.inbox import import_annotations
+from canonry.label.known import HISTORY_DAYS
 from canonry.label.measure import QUARTER, check_floor, write_agreement
 from canonry.label.partition import write_labels
 from canonry.label.progress import label_progress
@@ -289,10 +290,15 @@ def _agreement_check(name: str, spec: SchemeSpec) -> dg.AssetChecksDefinition:
 
 
 def days_concerned(catalog: Catalog, name: str, days: Iterable[dt.date]) -> set[dt.date]:
-    """Days whose estimates are made from labels of one of these days: those of a window, or of annotators' history."""
+    """Days whose estimates are made from labels of one of these days.
+
+    Those of a window, of annotators' history, and of windows with an item that shares a label as it reads the same.
+    """
     windows = [each.window_days for each in catalog.evals.values() if each.scheme == name]
-    window = max([*windows, catalog.schemes[name].consensus.history_days]) if windows else 1
-    return {day + dt.timedelta(days=later) for day in days for later in range(window)}
+    scheme = catalog.schemes[name]
+    shared = HISTORY_DAYS + max(windows, default=1) if scheme.sampling.same_text_once else 1
+    reach = max([*windows, scheme.consensus.history_days, shared]) if windows else 1
+    return {day + dt.timedelta(days=later) for day in days for later in range(reach)}
 
 
 def _tell(platform: Platform, name: str, days: Iterable[dt.date]) -> None:

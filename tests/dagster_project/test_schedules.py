@@ -12,6 +12,7 @@ import pytest
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 from dagster._core.utils import make_new_run_id
 
+from canonry import catalog
 from canonry.collect import news
 from canonry.collect.partition import collect_day
 from canonry.label.partition import write_labels
@@ -19,7 +20,8 @@ from canonry.label.wakeup import look_now, wake
 from canonry.landing import LandingWriter
 from canonry.storage import Zones, open_zones
 from dagster_project import schedules
-from dagster_project.resources import DAYS_PER_RUN, Platform
+from dagster_project.label import days_concerned
+from dagster_project.resources import ASSETS, DAYS_PER_RUN, Platform
 
 TODAY = dt.date(2026, 11, 20)
 DAY = dt.timedelta(days=1)
@@ -153,6 +155,20 @@ def test_labels_that_a_run_journalled_and_did_not_note_are_found(home: Zones) ->
     write_labels(home, behind)
     (request,) = tick("recompute", home)
     assert "not released yet" in request.tags["canonry/news"]
+
+
+def test_a_label_concerns_every_estimate_that_it_goes_into_however_late_it_comes() -> None:
+    governed = catalog.load(ASSETS)
+    [(name, scheme)] = governed.schemes.items()
+    window = max(each.window_days for each in governed.evals.values())
+    day = dt.date(2025, 3, 1)
+    last = day + dt.timedelta(days=scheme.consensus.history_days - 1)
+    assert (min(found := days_concerned(governed, name, [day])), max(found)) == (day, last)
+    # A call of four weeks later may share the label, and is in the windows that end up to a week after that.
+    sampling = scheme.sampling.model_copy(update={"same_text_once": True})
+    governed.schemes[name] = scheme.model_copy(update={"sampling": sampling})
+    last = day + dt.timedelta(days=28 + window - 1)
+    assert max(days_concerned(governed, name, [day])) == last
 
 
 def test_labels_are_drawn_from_days_that_are_over_but_not_long(home: Zones) -> None:
