@@ -23,9 +23,10 @@ from canonry.label.adjudication import adjudications, labels_of_version
 from canonry.label.config import SPANS
 from canonry.label.project import keep_project
 from canonry.label.send import Sent, read_tasks, reconcile, refuse, send_batch
+from canonry.label.sender import one_sender
 from canonry.label.tasks import Export, folder, make_tasks, read_texts
 from canonry.labels import draw_name, list_draws, read_draw
-from canonry.storage import Storage, Zones
+from canonry.storage import Lease, Storage, Zones
 
 if TYPE_CHECKING:
     from label_studio_sdk import LabelStudio
@@ -74,6 +75,11 @@ def send_doubts(zones: Zones, client: LabelStudio, name: str, scheme: SchemeSpec
     paths = _files(zones.exchange, name, scheme)
     if not paths:
         return None
+    with one_sender(zones.exchange, name, scheme.version) as lease:
+        return _send(zones, client, name, scheme, paths, lease)
+
+
+def _send(zones: Zones, client: LabelStudio, name: str, scheme: SchemeSpec, paths: list[str], lease: Lease) -> Sent:
     project = keep_project(client, zones.journal, name, scheme, adjudication=True)
     steps, recorded = restores.batches_there(client, zones.journal, project)
     sent, refused = 0, []
@@ -85,7 +91,7 @@ def send_doubts(zones: Zones, client: LabelStudio, name: str, scheme: SchemeSpec
             continue
         there = {item_id for batch in recorded.values() for item_id in batch}
         tasks = [task for task in tasks if task["data"]["item_id"] not in there]
-        recorded[batch_id], missing = send_batch(client, project, batch_id, tasks)
+        recorded[batch_id], missing = send_batch(client, project, batch_id, tasks, lease)
         register.record_batch(zones.journal, project, batch_id, recorded[batch_id], steps.confirmed + 1)
         sent += missing
     restores.tell_of_batches(client, zones.journal, project, steps)

@@ -15,11 +15,12 @@ from canonry.label.checks import check_tasks
 from canonry.label.overlap import asked_of_several, is_overwritten, set_overlap
 from canonry.label.project import keep_project, task_count
 from canonry.label.register import Project
+from canonry.label.sender import one_sender
 from canonry.label.studio import ONCE, LabelStudioError, Unanswered, errors, list_tasks, where
 from canonry.label.tasks import tasks_path
 from canonry.labels import Draw, draw_name, list_draws, read_draw
 from canonry.progress import track
-from canonry.storage import Storage, Zones
+from canonry.storage import Lease, Storage, Zones
 
 if TYPE_CHECKING:
     from label_studio_sdk import LabelStudio
@@ -50,14 +51,19 @@ class Sent:
 
 
 def send_tasks(zones: Zones, client: LabelStudio, name: str, scheme: SchemeSpec) -> Sent:
-    """Send every exported task of the scheme's version that the server does not have. One at a time a project.
+    """Send every exported task of the scheme's version that the server does not have.
 
     A batch is a draw. What is on the server whole is recorded and not asked for again: a task that people removed
     there stays removed, unless the server was restored from a backup of before it was sent: then what it lacks is sent
     again. A sending that was cut off is completed by the next. Each task goes to as many people as its draw says, also
     where somebody changed that on the server. Nothing is sent of a file with a task that the scheme's page does not
-    allow. Raises LabelStudioError.
+    allow. Of all machines one sends at a time. Raises LabelStudioError.
     """
+    with one_sender(zones.exchange, name, scheme.version) as lease:
+        return _send(zones, client, name, scheme, lease)
+
+
+def _send(zones: Zones, client: LabelStudio, name: str, scheme: SchemeSpec, lease: Lease) -> Sent:
     project = keep_project(client, zones.journal, name, scheme)
     steps, recorded = restores.batches_there(client, zones.journal, project)
     _keep_overlap(zones.journal, client, project, recorded)
@@ -79,7 +85,7 @@ def send_tasks(zones: Zones, client: LabelStudio, name: str, scheme: SchemeSpec)
             refused += wrong
             continue
         tasks = [task for task in tasks if task["data"]["item_id"] not in recalled]
-        recorded[batch_id], missing = send_batch(client, project, batch_id, tasks)
+        recorded[batch_id], missing = send_batch(client, project, batch_id, tasks, lease)
         if people := _people(draw, recorded[batch_id]):
             set_overlap(client, _of_batch(client, project, batch_id), people)
         register.record_batch(zones.journal, project, batch_id, recorded[batch_id], steps.confirmed + 1)
@@ -109,7 +115,7 @@ def refuse(problems: list[str]) -> None:
 
 
 def send_batch(
-    client: LabelStudio, project: Project, batch_id: str, tasks: list[dict[str, Any]]
+    client: LabelStudio, project: Project, batch_id: str, tasks: list[dict[str, Any]], lease: Lease
 ) -> tuple[dict[str, int], int]:
     """Send those tasks of a batch that the server lacks; returns task ids by item, and how many were missing.
 
@@ -118,6 +124,7 @@ def send_batch(
     there = _there(client, project, batch_id)
     missing = [task for task in tasks if task["data"]["item_id"] not in there]
     for start in range(0, len(missing), CHUNK):
+        lease.check()
         _send_chunk(client, project, batch_id, missing[start : start + CHUNK])
     if missing:
         there = _there(client, project, batch_id)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +16,8 @@ import pytest
 from canonry.label import send
 from canonry.label.project import keep_project, task_count
 from canonry.label.register import batches_sent
-from canonry.label.studio import LabelStudioError, Unanswered, list_tasks
+from canonry.label.studio import LabelStudioError, Unanswered, connect, list_tasks
+from canonry.storage import open_zones
 from tests.system.labeling import DAY, Labeling, region
 
 
@@ -127,6 +130,26 @@ def test_a_chunk_that_never_arrives_is_an_error_and_is_sent_by_the_next_run(
         patched.setattr(it.client.projects, "import_tasks", lost)
         it.send()
     assert it.send().sent == 3
+
+
+def test_two_machines_that_send_at_once_double_nothing(
+    labeling: Callable[[int], Labeling], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = labeling(20)
+    other = replace(it, zones=open_zones(it.zones.home), client=connect())
+    send_chunk = send._send_chunk
+
+    def slow(*arguments: Any) -> None:
+        # By now, who does not wait has asked what the server has.
+        time.sleep(3)
+        send_chunk(*arguments)
+
+    monkeypatch.setattr(send, "_send_chunk", slow)
+    with ThreadPoolExecutor(2) as machines:
+        done = [each.result() for each in [machines.submit(machine.send) for machine in (it, other)]]
+    assert sorted((each.sent, each.already_there) for each in done) == [(0, 20), (20, 0)]
+    assert {each.project for each in done} == {it.project}
+    assert task_count(it.client, it.project) == 20
 
 
 def test_tasks_that_others_imported_or_removed_are_reported(labeling: Callable[[int], Labeling]) -> None:
