@@ -145,6 +145,45 @@ SCHEMAS: dict[str, pa.Schema] = {
             ("simulated", pa.bool_()),
         ]
     ),
+    "retries": pa.schema(
+        [
+            ("inference_id", pa.string()),
+            ("started_at", TIME),
+            ("asked_again_by", pa.string()),
+            ("waited_s", pa.float64()),
+            ("edit_distance", pa.float64()),
+        ]
+    ),
+    "feedback_rates": pa.schema(
+        [
+            ("signal", pa.string()),
+            ("slice", pa.string()),
+            ("team", pa.string()),
+            ("product", pa.string()),
+            ("response_model", pa.string()),
+            ("window_days", pa.int64()),
+            ("window_start", pa.date32()),
+            ("window_end", pa.date32()),
+            ("estimand", pa.string()),
+            ("answers", pa.int64()),
+            ("known", pa.int64()),
+            ("response_rate", pa.float64()),
+            ("people", pa.int64()),
+            ("raw_value", pa.float64()),
+            ("raw_low", pa.float64()),
+            ("raw_high", pa.float64()),
+            ("raw_refused", pa.string()),
+            ("value", pa.float64()),
+            ("interval_low", pa.float64()),
+            ("interval_high", pa.float64()),
+            ("confidence", pa.float64()),
+            ("effective", pa.float64()),
+            ("smallest_chance", pa.float64()),
+            ("method", pa.string()),
+            ("refused", pa.string()),
+            ("simulated", pa.bool_()),
+        ]
+    ),
     "rejected": pa.schema(
         [
             ("kind", pa.string()),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from canonry import catalog as catalogs
-from dagster_project import collect, cost, evaluate, govern, index, label, publish, schedules, transform
+from dagster_project import collect, cost, evaluate, feedback, govern, index, label, publish, schedules, transform
 from dagster_project.resources import ASSETS, Platform, dbt_resource
 
 
@@ -24,6 +24,7 @@ def build(platform: Platform, timetable: schedules.Timetable) -> dg.Definitions:
         # ─▶ evaluate, between the two runs of dbt
         transform.build(),
         evaluate.build(catalog),
+        feedback.build(),
         # ─▶ index
         *(index.build(name, spec, catalog) for name, spec in catalog.indexes.items()),
         # ─▶ publish ──▶ products

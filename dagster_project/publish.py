@@ -15,7 +15,7 @@ from canonry.publish.scorecard import FILE, PATH, publish_scorecard
 from dagster_project.resources import WAREHOUSE, Platform
 
 GROUP = "publish"
-MARTS = ("agreement_daily", "cost_daily", "latency_hourly", "quality_daily")
+MARTS = ("agreement_daily", "cost_daily", "feedback_daily", "latency_hourly", "quality_daily")
 
 
 def build(catalog: Catalog) -> dg.Definitions:

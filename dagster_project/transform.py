@@ -11,6 +11,8 @@ from canonry.collect import news
 from dagster_project.resources import DAILY, RANGE, WAREHOUSE, Platform, days_of, dbt_project
 
 GROUP = "transform"
+ESTIMATED = "stg_feedback_rates"
+"""Staging of what is estimated from intermediate tables, and so comes after them."""
 
 
 class Translator(DagsterDbtTranslator):
@@ -36,6 +38,7 @@ def build() -> dg.Definitions:
 
     @dbt_assets(
         select="staging intermediate",
+        exclude=ESTIMATED,
         name="dbt_intermediate",
         **common,
     )
@@ -43,7 +46,7 @@ def build() -> dg.Definitions:
         platform.recomputes(context)
         yield from _build(context, dbt, platform)
 
-    @dbt_assets(select="marts", name="dbt_marts", **common)
+    @dbt_assets(select=f"marts {ESTIMATED}", name="dbt_marts", **common)
     def marts(context: dg.AssetExecutionContext, dbt: DbtCliResource, platform: Platform) -> Iterator[Any]:
         platform.recomputes(context)
         yield from _build(context, dbt, platform)

@@ -117,10 +117,39 @@ def estimate(day: dt.date, model: str | None, value: float | None, low: float, h
     }
 
 
-def feedback(day: dt.date, product: str, metric: str, positives: int, population: int) -> Row:
-    """A row of quality_daily that was counted."""
-    counted = {"product": product, "metric": metric, "positives": positives, "population": population}
-    return {**estimate(day, OLD, positives / population, 0, 1), "eval": None, **counted, "simulated": False}
+def feedback(signal: str, product: str | None, raw: float, value: float | None, **other: Any) -> Row:
+    """A row of feedback_daily: 120 of 1,000 answers, the raw figure and the reweighted one."""
+    name = "all" if product is None else "team,product,response_model" if "response_model" in other else "team,product"
+    return {
+        "day": DAYS[9],
+        "signal": signal,
+        "estimand": f"figure of {signal}",
+        "slice": name,
+        "team": PRODUCTS.get(product or ""),
+        "product": product,
+        "response_model": None,
+        "window_days": 28,
+        "answers": 1_000,
+        "known": 120,
+        "people": 60,
+        "response_rate": 0.12,
+        "raw_value": raw,
+        "raw_low": raw - 0.05,
+        "raw_high": raw + 0.05,
+        "raw_refused": None,
+        "value": value,
+        "interval_low": None if value is None else value - 0.1,
+        "interval_high": None if value is None else value + 0.1,
+        "confidence": 0.95,
+        "effective_known": None if value is None else 81.2,
+        "smallest_chance": None if value is None else 0.05,
+        "method": None if value is None else "Hajek weights",
+        "refused": "24 responses, fewer than 30" if value is None else None,
+        "simulated": False,
+        "window_start": DAYS[9] - dt.timedelta(days=27),
+        "window_end": DAYS[9],
+        **other,
+    }
 
 
 COSTS = [
@@ -137,8 +166,6 @@ QUALITY = [
     estimate(DAYS[9], None, 0.3, 0.22, 0.4),
     estimate(DAYS[9], NEW, 0.4, 0.2, 0.6, product="docs"),
     estimate(DAYS[9], NEW, None, 0, 1, product="desk", labels=3),
-    feedback(DAYS[9], "docs", "feedback_rate", 20, 100),
-    feedback(DAYS[9], "docs", "positive_feedback_rate", 15, 20),
 ]
 
 
@@ -174,9 +201,27 @@ AGREEMENT = [
 ]
 
 
-def publish_marts(zones: Zones, costs: Sequence[Row] = COSTS, quality: Sequence[Row] = QUALITY) -> None:
+FEEDBACK = [
+    feedback("thumb", None, 0.7, 0.55),
+    feedback("thumb", "docs", 0.72, 0.6),
+    feedback("thumb", "docs", 0.75, 0.61, response_model=OLD),
+    feedback("thumb", "docs", 0.4, None, response_model=NEW),
+    feedback("thumb", "docs", 0.9, 0.9, day=DAYS[8]),
+    feedback("thumb", "docs", 0.8, 0.8, window_days=1),
+    feedback("copied", None, 0.2, 0.2, known=1_000, response_rate=1.0),
+    feedback("copied", "docs", 0.2, 0.2, known=1_000, response_rate=1.0),
+]
+
+
+def publish_marts(
+    zones: Zones,
+    costs: Sequence[Row] = COSTS,
+    quality: Sequence[Row] = QUALITY,
+    said: Sequence[Row] = FEEDBACK,
+) -> None:
     """Publish the tables."""
-    rows = {"agreement_daily": AGREEMENT, "cost_daily": costs, "latency_hourly": HOURS, "quality_daily": quality}
+    rows = {"agreement_daily": AGREEMENT, "cost_daily": costs, "feedback_daily": said}
+    rows |= {"latency_hourly": HOURS, "quality_daily": quality}
     tables = {name: pa.Table.from_pylist(list(each)) for name, each in rows.items()}
     publish_tables(zones, tables, now=NOW, lineage={})
 

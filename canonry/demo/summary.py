@@ -35,22 +35,22 @@ _METRIC = "hallucination_rate"
 
 def show(zones: Zones, console: Console) -> None:
     """Print the summary. Raises NotReleased where the loop has not published yet."""
-    costs, quality, latency = (
+    costs, quality, feedback, latency = (
         client.read_table(name, home=zones.home).to_pylist()
-        for name in ("cost_daily", "quality_daily", "latency_hourly")
+        for name in ("cost_daily", "quality_daily", "feedback_daily", "latency_hourly")
     )
     costs = [row for row in costs if row["product"] in _PRODUCTS]
-    _came_in(console, costs, quality, latency)
+    _came_in(console, costs, feedback, latency)
     _rejected(console, zones)
     _cost(console, costs)
-    _quality(console, costs, quality)
+    _quality(console, costs, quality, feedback)
     _index(console, zones)
     _where_next(console, zones)
 
 
-def _came_in(console: Console, costs: list[Row], quality: list[Row], latency: list[Row]) -> None:
+def _came_in(console: Console, costs: list[Row], feedback: list[Row], latency: list[Row]) -> None:
     days = sorted({row["day"] for row in costs})
-    thumbs = sum(row["positives"] for row in _counted(quality, "feedback_rate"))
+    thumbs = sum(row["known"] for row in _thumbs(feedback, "team,product", days=1))
     hours = [row for row in latency if row["product"] in _PRODUCTS]
     table = Table("team", "product", "calls", "from cache", "failed")
     for (team, product), rows in _grouped(costs, "team", "product"):
@@ -88,14 +88,15 @@ def _cost(console: Console, costs: list[Row]) -> None:
     console.print(f"  By team, USD: {teams}. Calls without a price: {unpriced}.", highlight=False)
 
 
-def _quality(console: Console, costs: list[Row], quality: list[Row]) -> None:
+def _quality(console: Console, costs: list[Row], quality: list[Row], feedback: list[Row]) -> None:
     table = Table("model", "hallucinated", "95 % interval", "labels", "answers of", "thumbs up")
     found: dict[str, Row] = {}
     for version in (OLD, NEW):
         model = f"{MODEL}-{version}"
-        liked = [row for row in _counted(quality, "positive_feedback_rate") if row["response_model"] == model]
-        rated = sum(row["population"] for row in liked)
-        thumbs = f"{sum(row['positives'] for row in liked) / rated:.0%} of {rated}" if rated else "none"
+        given = _thumbs(feedback, "team,product,response_model", days=1)
+        rated = [row for row in given if row["response_model"] == model and row["known"]]
+        count = sum(row["known"] for row in rated)
+        thumbs = f"{sum(row['raw_value'] * row['known'] for row in rated) / count:.0%} of {count}" if count else "none"
         if row := _best_estimate(quality, model):
             found[version] = row
             interval = f"{row['interval_low']:.1%} to {row['interval_high']:.1%}"
@@ -171,8 +172,11 @@ def _section(console: Console, title: str, table: Table) -> None:
 _TEXT_COLUMNS = ("team", "product", "model", "of kind", "why", "answers of")
 
 
-def _counted(quality: list[Row], metric: str) -> list[Row]:
-    return [row for row in quality if row["metric"] == metric and row["product"] in _PRODUCTS]
+def _thumbs(feedback: list[Row], slice_name: str, *, days: int) -> list[Row]:
+    found = [
+        row for row in feedback if (row["signal"], row["slice"], row["window_days"]) == ("thumb", slice_name, days)
+    ]
+    return [row for row in found if row["product"] in _PRODUCTS]
 
 
 def _best_estimate(quality: list[Row], model: str) -> Row | None:

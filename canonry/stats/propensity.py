@@ -201,9 +201,13 @@ def _mean(value: float, influence: np.ndarray, weights: np.ndarray, cluster: np.
         raise Refused(f"responses of {len(responding)} users or sessions, fewer than {LEAST_CLUSTERS}")
     effective = float(weights.sum() ** 2 / (weights**2).sum())
     if effective < LEAST_EFFECTIVE:
-        raise Refused(
-            f"weights so unequal that the responses are worth {effective:.1f}, fewer than {LEAST_EFFECTIVE:g}"
+        unequal = effective < 0.999 * np.count_nonzero(weights)
+        few = (
+            f"weights so unequal that the responses are worth {effective:.1f}"
+            if unequal
+            else f"{effective:.0f} responses"
         )
+        raise Refused(f"{few}, fewer than {LEAST_EFFECTIVE:g}")
     moved = np.bincount(cluster, influence, size)
     squares = moved[moved != 0] ** 2
     # Without any spread the variance knows nothing.

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from canonry.client import read_table
-from tests.loop_home import Start, lake_digests, mart_rows
+from tests.loop_home import DAYS, Start, lake_digests, mart_rows
 
 KILLS = 10
 
@@ -25,6 +25,14 @@ def test_the_loop_counts_what_was_sent_and_publishes_it(undisturbed: Path) -> No
     assert sum(row["input_tokens"] for row in costs) == 3 * sum(100 + call for call in range(30))
     quality = read_table("quality_daily", home=undisturbed).to_pylist()
     assert quality
+    thumbs = [row for row in read_table("feedback_daily", home=undisturbed).to_pylist() if row["signal"] == "thumb"]
+    assert (
+        sum(row["known"] for row in thumbs if (row["slice"], row["window_days"]) == ("all", 1))
+        == sum(
+            row["known"] for row in thumbs if (row["slice"], row["day"], row["window_days"]) == ("all", DAYS[-1], 28)
+        )
+        > 0
+    )
 
 
 def test_running_a_range_twice_leaves_the_same_bytes_and_marts(

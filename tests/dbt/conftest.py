@@ -21,7 +21,7 @@ from canonry.storage import Zones, open_zones
 
 PROJECT = Path(__file__).parents[2] / "dbt"
 DAYS = [dt.date(2026, 11, day) for day in (1, 2, 3, 4)]
-MARTS = ("agreement_daily", "cost_daily", "latency_hourly", "quality_daily")
+MARTS = ("agreement_daily", "cost_daily", "feedback_daily", "latency_hourly", "quality_daily")
 MODELS = [("openai", "gpt-4o"), ("openai", "gpt-4o-mini"), ("nobody", "m-1"), (None, None)]
 ENVELOPE = {"received_at": dt.datetime(2026, 11, 5), "source": "test", "schema_version": 1, "digest": "0"}
 
@@ -39,6 +39,7 @@ class World:
     scores: list[Row] = field(default_factory=list)
     estimates: list[Row] = field(default_factory=list)
     agreement: list[Row] = field(default_factory=list)
+    feedback_rates: list[Row] = field(default_factory=list)
 
 
 TIMES = {
@@ -177,5 +178,17 @@ def make_world(choose: random.Random) -> World:
         measured = {"scheme": "groundedness", "scheme_version": "1", "field": "groundedness", "window_days": 7}
         measured |= {"window_end": day, "value": 0.8, "interval_low": 0.7, "interval_high": 0.9, "items": 40}
         world.agreement.append({**measured, "metric": "alpha"})
+        rate = {
+            "signal": "thumb",
+            "window_days": 28,
+            "window_end": day,
+            "estimand": "of these",
+            "answers": 90,
+            "known": 40,
+        }
+        rate |= {"raw_value": 0.8, "raw_low": 0.7, "raw_high": 0.9, "confidence": 0.95}
+        known = {"value": 0.7, "interval_low": 0.5, "interval_high": 0.85, "effective": 31.5, "simulated": True}
+        world.feedback_rates.append({**rate, **known, "slice": "all"})
+        world.feedback_rates.append({**rate, "slice": "team,product", "product": "search", "refused": "no overlap"})
         world.agreement.append({**measured, "metric": "kappa", "annotator": "1", "other_annotator": "2"})
     return world

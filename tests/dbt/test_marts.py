@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections import defaultdict
 from decimal import Decimal
 from pathlib import Path
@@ -72,28 +73,6 @@ def test_latency_hourly_has_exact_quantiles(tables: Tables) -> None:
     )
 
 
-def test_quality_daily_counts_what_people_said_of_answers(tables: Tables) -> None:
-    given = opinions(tables)
-    answers: dict[tuple[Any, ...], list[list[dict[str, Any]]]] = defaultdict(list)
-    for row in filter(is_answer, tables.world.inferences):
-        group = (row["started_at"].date(), row["team"], row["product"], row["feature"], row["response_model"])
-        answers[group].append(given[row["inference_id"]])
-    expected = {}
-    for group, each in answers.items():
-        values = [[one["value"] for one in said if one["value"] is not None] for said in each]
-        rated = [sum(value) / len(value) for value in values if value]
-        liked = sum(value > 0 for value in rated)
-        expected["feedback_rate", *group] = (sum(map(bool, each)) / len(each), len(each), sum(map(bool, each)))
-        rate = liked / len(rated) if rated else None
-        expected["positive_feedback_rate", *group] = (rate, len(rated), liked)
-    slice_ = ("metric", "day", "team", "product", "feature", "response_model")
-    rows = [row for row in tables.rows("quality_daily") if row["eval"] is None]
-    found = {tuple(row[name] for name in slice_): (row["value"], row["population"], row["positives"]) for row in rows}
-    assert found == expected
-    assert all((row["refused"] is None) == (row["value"] is not None) for row in rows)
-    assert {row["simulated"] for row in rows} == {True, False}
-
-
 def test_quality_daily_keeps_estimates_with_interval_counts_and_refusals(tables: Tables) -> None:
     rows = [row for row in tables.rows("quality_daily") if row["eval"] == "hallucination-rate"]
     assert len(rows) == len(tables.world.estimates) == 2 * len(DAYS)
@@ -101,6 +80,24 @@ def test_quality_daily_keeps_estimates_with_interval_counts_and_refusals(tables:
     assert (estimate["value"], estimate["interval_low"], estimate["interval_high"]) == (0.2, 0.1, 0.3)
     assert (estimate["labels"], estimate["simulated"], estimate["estimand"]) == (40, True, "these calls")
     assert (refused["value"], refused["refused"]) == (None, "too few labels")
+
+
+def test_feedback_daily_keeps_both_figures_and_refusals(tables: Tables) -> None:
+    rows = tables.rows("feedback_daily")
+    assert len(rows) == len(tables.world.feedback_rates) == 2 * len(DAYS)
+    whole, refused = (next(row for row in rows if row["slice"] == name) for name in ("all", "team,product"))
+    assert (whole["raw_value"], whole["raw_low"], whole["raw_high"]) == (0.8, 0.7, 0.9)
+    assert (whole["value"], whole["interval_low"], whole["interval_high"]) == (0.7, 0.5, 0.85)
+    assert (whole["effective_known"], whole["simulated"], refused["simulated"]) == (31.5, True, False)
+    assert (refused["value"], refused["raw_value"], refused["refused"]) == (None, 0.8, "no overlap")
+
+
+def test_an_outcome_has_the_last_of_each_signal_of_users(tables: Tables) -> None:
+    given = opinions(tables)
+    for row in tables.rows("int_inference_outcomes"):
+        said = sorted(given[row["inference_id"]], key=lambda one: (one["given_at"], one["feedback_id"]))
+        expected = {"thumb": said[-1]["value"]} if said else None
+        assert (json.loads(row["signals"]) if row["signals"] else None) == expected
 
 
 def test_an_outcome_has_the_calls_feedback_label_and_scores(tables: Tables) -> None:
@@ -160,8 +157,6 @@ def test_a_late_thumb_restates_its_calls_day_when_that_day_is_run_and_no_other(t
     assert changed == [first["inference_id"]]
     assert after[first["inference_id"]]["feedback_value"] == -1
     assert later.rows("cost_daily") == tables.rows("cost_daily")
-    restated = [row for row in later.rows("quality_daily") if row not in tables.rows("quality_daily")]
-    assert {row["day"] for row in restated} == {DAYS[0]}
 
 
 def groups(key: dict[str, tuple[Any, ...]]) -> dict[tuple[Any, ...], list[str]]:

@@ -39,6 +39,7 @@ def test_it_shows_cost_by_team_the_gate_and_what_is_simulated(zones: Zones) -> N
     _publish(zones, (0.24, 0.45))
     text = _shown(zones)
     assert "docs-experience 0.007000, support 0.002000" in text
+    assert "thumbs on 20 answers" in text and "80% of 20" in text
     assert "gate passed: recall@10 is 1.000" in text
     assert "What is simulated" in text and "What was rejected: 0 events" in text
     assert "published/scorecard/index.html: all of this as one page" in text
@@ -61,11 +62,10 @@ def _publish(zones: Zones, new_interval: tuple[float, float]) -> None:
         _estimate("1.0", 0.12, (0.06, 0.21), 120),
         _estimate("1.0", 0.05, (0.0, 0.5), 17),
         _estimate("1.1", 0.34, new_interval, 115),
-        _rate("feedback_rate", 20, 100),
-        _rate("positive_feedback_rate", 16, 20),
     ]
+    thumbs = [_thumbs("team,product", 16, 20), _thumbs("team,product,response_model", 16, 20)]
     hours = {"product": "docs-site", "latency_p50_ms": 11.5, "latency_p95_ms": 20.5}
-    tables = {"cost_daily": costs, "quality_daily": quality, "latency_hourly": [hours]}
+    tables = {"cost_daily": costs, "quality_daily": quality, "feedback_daily": thumbs, "latency_hourly": [hours]}
     found = {name: pa.Table.from_pylist(rows) for name, rows in tables.items()}
     publish_tables(zones, found, now=NOW, lineage={})
     gate = {"passed": True, "reasons": ["recall@10 is 1.000"]}
@@ -110,6 +110,13 @@ def _estimate(version: str, value: float, interval: tuple[float, float], labels:
     }
 
 
-def _rate(metric: str, positives: int, population: int) -> dict[str, Any]:
-    estimate = _estimate("1.0", positives / population, (0.0, 1.0), 0)
-    return {**estimate, "metric": metric, "product": "docs-site", "positives": positives, "population": population}
+def _thumbs(slice_name: str, up: int, known: int) -> dict[str, Any]:
+    return {
+        "signal": "thumb",
+        "slice": slice_name,
+        "window_days": 1,
+        "product": "docs-site",
+        "response_model": "docs-extractive-1.0" if slice_name.endswith("response_model") else None,
+        "known": known,
+        "raw_value": up / known,
+    }

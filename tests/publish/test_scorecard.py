@@ -91,9 +91,23 @@ def test_quality_has_its_interval_its_counts_and_who_labeled(filled: Zones) -> N
         "6.0% to 21.0%, do not overlap. The labels were made by a program."
     ) in shown.text
     assert QUALITY[0]["estimand"] in shown.text
-    assert shown.tables[
-        "What users said: counted, not drawn, so without an interval; the opinion of those who gave one"
-    ][1] == ["docs", f"● {OLD}", "100", "20", "20", "75.0%", "people"]
+
+
+def test_feedback_has_both_figures_of_the_last_four_weeks_with_their_intervals(filled: Zones) -> None:
+    shown = page(filled)
+    rows = shown.tables["Feedback in figures"][1:]
+    assert rows[0] == ["Thumb", "all", "all", "1,000", "120 (12.0%)", "70.0%", "65.0% to 75.0%", "55.0%",
+                       "45.0% to 65.0%", "81", "people"]  # fmt: skip
+    thumbs = [row[1:3] + row[5:9:2] for row in rows if row[0] == "Thumb"]
+    assert thumbs[1] == ["docs", "all", "72.0%", "60.0%"]
+    assert {row[1].split(" ")[-1]: row[2:] for row in thumbs[2:]} == {
+        OLD: ["75.0%", "61.0%"],
+        NEW: ["40.0%", "refused"],
+    }
+    assert [row[0] for row in rows].count("Copied") == 2
+    assert "raw 70.0%, reweighted 55.0%, 45.0% to 65.0%, of 120 answers" in shown.html
+    assert "refused, 24 responses, fewer than 30" in shown.html
+    assert "It cannot correct for users who speak up only when they are content" in shown.text
 
 
 def test_a_version_is_shown_where_it_is_known_best_and_a_mixture_as_it_is_now(zones: Zones) -> None:
@@ -227,8 +241,9 @@ def test_calls_without_a_price_make_a_sum_a_lower_bound(zones: Zones) -> None:
 
 def test_text_from_outside_is_escaped_and_nothing_may_run(zones: Zones) -> None:
     name = f"{HOSTILE}\x0b\u202e"
-    quality = [estimate(DAYS[9], name, 0.3, 0.2, 0.4, product=name), feedback(DAYS[9], name, "feedback_rate", 1, 2)]
-    publish_marts(zones, [cost(day, name, name, "1.5") for day in DAYS], quality)
+    quality = [estimate(DAYS[9], name, 0.3, 0.2, 0.4, product=name), estimate(DAYS[9], name, 0.3, 0.2, 0.4)]
+    said = [feedback("thumb", name, 0.5, 0.5, refused=HOSTILE, response_model=name)]
+    publish_marts(zones, [cost(day, name, name, "1.5") for day in DAYS], quality, said)
     publish_rest(zones)
     call = {"inference_id": "1", "product": name, "attributes": json.dumps({"simulated": [name]})}
     lake.write(zones.lake, "inferences", DAYS[-1], pa.Table.from_pylist([call], lake.SCHEMAS["inferences"]), {})
@@ -288,10 +303,10 @@ def test_the_page_in_production_lies_at_a_path_that_stays(filled: Zones) -> None
 def test_an_empty_home_has_a_page_that_says_how_it_is_filled(zones: Zones) -> None:
     publish_scorecard(zones, labels=[], candidates=[], now=NOW)
     shown = Page(zones.published.read(PATH).decode())
-    for name in ("cost_daily", "latency_hourly", "quality_daily"):
+    for name in ("cost_daily", "feedback_daily", "latency_hourly", "quality_daily"):
         assert f"The table {name} is not published yet" in shown.text
     assert "Nothing is drawn for labeling yet" in shown.text and "No index is released yet" in shown.text
-    assert shown.text.count("make demo") == 5
+    assert shown.text.count("make demo") == 6
     assert not [tag for tag, _ in shown.elements if tag == "svg"]
 
 

@@ -142,6 +142,8 @@ def test_what_the_data_cannot_support_is_refused_with_the_reason():
     rare = np.where(level == 2, 0.9, 0.004)
     with pytest.raises(Refused, match=r"no overlap: 8\d% of the calls are less than 1/10 as likely"):
         fit_response({"level": level}, np.random.default_rng(1).random(3000) < rare)
+    with pytest.raises(Refused, match=r"^15 responses, fewer than 20$"):
+        raw_mean(liked[:15], np.arange(15))
     with pytest.raises(ValueError, match="figure: expected from 0 to 1"):
         raw_mean([0.5, -1], [0, 1])
 

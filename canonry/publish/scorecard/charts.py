@@ -47,7 +47,8 @@ class Line:
 
 @dataclass(frozen=True)
 class Interval:
-    """A share with its interval; `value` None where it was refused, and then `said` is why."""
+    """A share with its interval; `value` None where it was refused, and then `said` is why. `hollow` is drawn thin:
+    what an estimate is compared with."""
 
     model: Model | None
     label: str
@@ -55,6 +56,7 @@ class Interval:
     low: float
     high: float
     said: str
+    hollow: bool = False
 
 
 @dataclass(frozen=True)
@@ -151,9 +153,10 @@ def forest(groups: Sequence[tuple[str | None, Sequence[Interval]]], *, top: floa
         if each.value is None:
             continue
         drawn = [{"at": offset + 29, "value": each.value, "low": each.low, "high": each.high}]
-        rule = _of(drawn).mark_rule(aria=False, color=color(place), strokeWidth=3, strokeCap="round", opacity=0.75)
+        width = 1.2 if each.hollow else 3
+        rule = _of(drawn).mark_rule(aria=False, color=color(place), strokeWidth=width, strokeCap="round", opacity=0.75)
         layers.append(rule.encode(x=_share_axis(top, unit, "low"), x2="high:Q", y=y))
-        layers.append(_points(_of(drawn), each.model, 90).encode(x=x, y=y))
+        layers.append(_points(_of(drawn), each.model, 90, hollow=each.hollow).encode(x=x, y=y))
     return _svg(_layered(layers), at, says, left=_EDGE)
 
 
@@ -201,10 +204,10 @@ def _layered(layers: Sequence[Any]) -> Any:
     return alt.layer(*layers)
 
 
-def _points(chart: alt.Chart, model: Model | None, size: int) -> alt.Chart:
+def _points(chart: alt.Chart, model: Model | None, size: int, *, hollow: bool = False) -> alt.Chart:
     place = model.place if model else len(SERIES)
     shape = SHAPES[place] if place < len(SHAPES) else "circle"
-    return chart.mark_point(aria=False, filled=True, opacity=1, color=color(place), shape=shape, size=size)
+    return chart.mark_point(aria=False, filled=not hollow, opacity=1, color=color(place), shape=shape, size=size)
 
 
 def _at(day: dt.date) -> float:

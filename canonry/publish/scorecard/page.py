@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from canonry.publish.scorecard import charts, cost, formats, indexes, labels, latency, quality, rejected
+from canonry.publish.scorecard import charts, cost, feedback, formats, indexes, labels, latency, quality, rejected
 from canonry.publish.scorecard.parts import Headline, Missing, Model, Panels, Prose, Section, Table
 from canonry.publish.scorecard.read import Inputs
 from canonry.publish.scorecard.versions import Versions
@@ -32,6 +32,7 @@ def render(inputs: Inputs) -> bytes:
         cost.section(inputs, versions),
         latency.section(inputs),
         quality.section(inputs, versions),
+        feedback.section(inputs, versions),
         labels.section(inputs),
         indexes.section(inputs),
         rejected.section(inputs),
@@ -85,7 +86,7 @@ def _simulated(inputs: Inputs) -> list[str]:
     ]
     if any(row["simulated"] for row in inputs.quality if row["eval"] is not None):
         said.append("Labels: a program played the reviewers.")
-    if any(row["simulated"] for row in inputs.quality if row["eval"] is None):
+    if any(row["simulated"] for row in inputs.feedback):
         said.append("Feedback: a program played the users.")
     return said
 

@@ -1,4 +1,4 @@
-"""Quality: what labels let us estimate, each figure with its interval and counts, and what people said, counted."""
+"""Quality: what labels let us estimate, each figure with its interval and counts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MODEL, _BOTH = "response_model", "product,response_model"
 
 
 def section(inputs: Inputs, versions: Versions) -> Section:
-    """Estimates by model version and product, and the feedback of users."""
+    """Estimates by model version and product."""
     if not inputs.quality or inputs.days is None:
         return Section("quality", "Quality", _LEAD, [missing("quality_daily")])
     first, last = inputs.days
@@ -39,7 +39,6 @@ def section(inputs: Inputs, versions: Versions) -> Section:
         findings += _findings(best(rows, _MODEL, last), versions)
     if not estimates:
         blocks.append(Prose("No estimate has been made yet: nothing was drawn for labeling, or no eval is governed."))
-    blocks.append(_feedback([row for row in in_range if row["eval"] is None], versions))
     return Section("quality", "Quality", _LEAD, blocks, _headline(estimates, versions, last), tuple(findings))
 
 
@@ -177,33 +176,6 @@ def _figures(row: Row) -> tuple[str, ...]:
 def _how(caption: str, rows: Sequence[Row]) -> Table:
     shown = [(formats.named(row["estimand"]), row["method"] or f"refused: {row['refused']}") for row in rows]
     return Table(caption, ("what it estimates", "how"), shown, numbers_from=2, folded=True)
-
-
-def _feedback(rows: Sequence[Row], versions: Versions) -> Table:
-    by = grouped(rows, lambda row: (formats.named(row["product"]), versions[row["response_model"]]))
-    shown = []
-    for (product, model), each in sorted(by.items(), key=lambda group: (group[0][0], group[0][1].place)):
-        answers, rated = (
-            {
-                column: sum(row[column] for row in each if row["metric"] == metric)
-                for column in ("positives", "population")
-            }
-            for metric in ("feedback_rate", "positive_feedback_rate")
-        )
-        shown.append(
-            (
-                product,
-                model,
-                formats.count(answers["population"]),
-                formats.count(answers["positives"]),
-                formats.count(rated["population"]),
-                formats.share(rated["positives"] / rated["population"] if rated["population"] else None),
-                "a program" if any(row["simulated"] for row in each) else "people",
-            )
-        )
-    title = "What users said: counted, not drawn, so without an interval; the opinion of those who gave one"
-    columns = ("product", "model version", "answers", "with feedback", "rated", "of those liked", "feedback by")
-    return Table(title, columns, shown, numbers_from=2)
 
 
 def _headline(estimates: Sequence[Row], versions: Versions, last: dt.date) -> Headline | None:

@@ -25,7 +25,7 @@ from canonry.publish.tables import FILE
 from canonry.release import Move, NotReleased, Release
 from canonry.storage import Storage, Zones
 
-TABLES = ("agreement_daily", "cost_daily", "latency_hourly", "quality_daily")
+TABLES = ("agreement_daily", "cost_daily", "feedback_daily", "latency_hourly", "quality_daily")
 DAYS = 91
 """The page covers at most so many days, up to the last that has calls."""
 
@@ -60,6 +60,8 @@ class Inputs:
     """Label progress: scheme, scheme_version, product, drawn, exported, labeled, skipped."""
     agreement: Sequence[Row]
     """Agreement of reviewers, as in agreement_daily."""
+    feedback: Sequence[Row]
+    """What users said and did, as in feedback_daily."""
     plans: Sequence[Row]
     """The last day's plans of each eval, as the journal has them, the widest interval first."""
     rejected: Sequence[Row]
@@ -98,6 +100,7 @@ def read_inputs(zones: Zones, *, labels: Sequence[Row], candidates: Sequence[Row
         gold=_gold(zones.published),
         labels=labels,
         agreement=rows["agreement_daily"],
+        feedback=rows["feedback_daily"],
         plans=_plans(zones.journal),
         rejected=_rejected(zones.lake, first),
         simulated=_simulated(zones.lake, rows["cost_daily"]),

@@ -172,6 +172,33 @@ opinions as (
 
 ),
 
+-- What users said and did last, signal by signal; reviewers are asked, and so are no users.
+ranked_signals as (
+
+    select
+        about_inference_id as inference_id,
+        signal,
+        value,
+        row_number() over (
+            partition by about_inference_id, signal
+            order by given_at desc, feedback_id desc
+        ) as place_from_end
+    from attributed_feedback
+    where origin <> 'reviewer'
+
+),
+
+signals as (
+
+    select
+        inference_id,
+        {{ object_of('signal', 'value') }} as signals
+    from ranked_signals
+    where place_from_end = 1
+    group by inference_id
+
+),
+
 -- Labels of drawn calls lie on the call's day, those that came with foreign data on their own or later.
 labels as (
 
@@ -260,6 +287,7 @@ joined as (
         coalesce(opinions.simulated_feedback, 0) as simulated_feedback,
         opinions.feedback_value,
         opinions.last_feedback_at,
+        signals.signals,
 
         ---------- label
         coalesce(ranked_labels.labels, 0) as labels,
@@ -275,6 +303,7 @@ joined as (
     from inferences
     left join costs on inferences.inference_id = costs.inference_id
     left join opinions on inferences.inference_id = opinions.inference_id
+    left join signals on inferences.inference_id = signals.inference_id
     left join ranked_labels
         on
             inferences.inference_id = ranked_labels.inference_id
