@@ -57,16 +57,23 @@ class DrawnItem:
 
 @dataclass(frozen=True)
 class KnownItem:
-    """An item of a gold release mixed in to watch annotators: not drawn, so it is part of no estimate."""
+    """An item whose answer is known, mixed in to watch annotators: not drawn, so it is part of no estimate."""
 
     item_id: str
     """Its own, not that of the item whose answer is known."""
     gold_item_id: str
+    """Its name in the gold set or file that it comes from."""
     inference_id: str
+    """The call it is of; empty where it comes from a file."""
     answers: Mapping[str, str]
     """The known answer by field of the scheme."""
     release: str
-    """Version of the gold release that has its texts and answers."""
+    """Version of the gold release that has its answers, or `file:` and the digest of the file."""
+    day: dt.date | None = None
+    """Of its call; None where it comes from a file."""
+    product: str | None = None
+    annotators: int = 1
+    """People who are asked about it, at least."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +146,7 @@ class Draw:
                 "items": tuple(_drawn_item(item) for item in document["items"]),
                 "drawn_at": dt.datetime.fromisoformat(document["drawn_at"]),
                 "where": {name: tuple(values) for name, values in document.get("where", {}).items()},
-                "known": tuple(KnownItem(**item) for item in document.get("known", ())),
+                "known": tuple(_known_item(item) for item in document.get("known", ())),
             }
         )
 
@@ -148,6 +155,11 @@ def _drawn_item(document: dict[str, Any]) -> DrawnItem:
     shared = document.get("same_as")
     same_as = SharedLabel(shared["item_id"], dt.date.fromisoformat(shared["day"])) if shared else None
     return DrawnItem(**{**document, "same_as": same_as})
+
+
+def _known_item(document: dict[str, Any]) -> KnownItem:
+    day = document.get("day")
+    return KnownItem(**{**document, "day": dt.date.fromisoformat(day) if day else None})
 
 
 def draw_path(scheme: str, version: int, day: dt.date) -> str:

@@ -57,6 +57,21 @@ SCHEMAS: dict[str, pa.Schema] = {
     "inferences": _schema((*INFERENCE.fields, *ENVELOPE)).append(pa.field("other_ids", pa.list_(pa.string()))),
     **{contents: _contents(EVENT_TYPES[kind]) for kind, contents in CONTENTS.items()},
     "labels": _schema((*ANNOTATION.fields, *_DRAWN)),
+    "known_answers": pa.schema(
+        [
+            ("annotation_id", pa.string()),
+            ("scheme", pa.string()),
+            ("scheme_version", pa.string()),
+            ("item_id", pa.string()),
+            ("draw_id", pa.string()),
+            ("annotator_hash", pa.string()),
+            ("field", pa.string()),
+            ("answer", pa.string()),
+            ("known_answer", pa.string()),
+            ("updated_at", TIME),
+            ("simulated", pa.bool_()),
+        ]
+    ),
     "charges": pa.schema(
         [
             ("charge_id", pa.string()),

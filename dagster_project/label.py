@@ -16,7 +16,11 @@ from canonry.label.draws import draw_day, never_in_frame
 from canonry.label.gold import CANDIDATE, gold_set, judge
 from canonry.label.gold.read import read_datasheet
 from canonry.label.inbox import import_annotations
+<<<<<<< HEAD
 from canonry.label.known import HISTORY_DAYS
+=======
+from canonry.label.known_answers import write_known_answers
+>>>>>>> ced1ecc (Mix in items whose answer is known, which nobody can tell from others and no estimate reads, to watch annotators)
 from canonry.label.measure import QUARTER, check_floor, write_agreement
 from canonry.label.partition import write_labels
 from canonry.label.progress import label_progress
@@ -54,14 +58,15 @@ def build(name: str, spec: SchemeSpec) -> dg.Definitions:
     )
     def draws(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
         scheme = platform.catalog.schemes[name]
-        drawn, late = 0, 0
+        drawn, known, late = 0, 0, 0
         for day in days_of(context):
             if day >= platform.today():
                 context.log.info("%s is not over yet: nothing is drawn before all its calls are in", day)
             elif draw := draw_day(platform.zones, name, scheme, day, platform.now()):
                 drawn += len(draw.items)
+                known += len(draw.known)
                 late += never_in_frame(platform.zones.lake, draw)
-        return dg.MaterializeResult(metadata={"drawn": drawn, "arrived_too_late_to_be_drawn": late})
+        return dg.MaterializeResult(metadata={"drawn": drawn, "known": known, "arrived_too_late_to_be_drawn": late})
 
     @dg.asset(
         key=["exchange", "tasks", name],
@@ -242,9 +247,11 @@ def build_labels(catalog: Catalog) -> dg.Definitions:
         platform.recomputes(context)
         days = days_of(context)
         made = [write_labels(platform.zones, day) for day in days]
+        known = sum(write_known_answers(platform.zones, day) for day in days)
         table = lake.read(platform.zones.lake, "labels", days, ["scheme", "item_id", "result", "stratum", "simulated"])
         simulated = sum(bool(value) for value in table["simulated"].to_pylist())
         metadata = {"dagster/row_count": table.num_rows, "simulated": simulated, "preview": preview(table)}
+        metadata["answers_to_known_items"] = known
         return dg.MaterializeResult(metadata={**metadata, "skipped": sum(each.skipped for each in made)})
 
     @dg.asset(
@@ -269,6 +276,9 @@ def build_labels(catalog: Catalog) -> dg.Definitions:
         for name, field in sorted({(row["scheme"], row["field"]) for row in rows if row["metric"] == "kappa"}):
             pairs = [row for row in rows if (row["scheme"], row["field"], row["metric"]) == (name, field, "kappa")]
             metadata[f"kappa_{name}_{field}".replace(".", "_")] = matrix(pairs)
+        watched = pa.Table.from_pylist([row for row in rows if row["metric"] == "known_answers"], latest.schema)
+        columns = ["scheme", "field", "annotator", "value", "interval_low", "interval_high", "items", "refused"]
+        metadata["known_answers"] = preview(watched, columns, rows=50)
         return dg.MaterializeResult(metadata={"dagster/row_count": latest.num_rows, **metadata})
 
     checks = [_agreement_check(name, spec) for name, spec in catalog.schemes.items()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, groupby
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,35 @@ def agreement_rows(labels: pa.Table, texts: Mapping[str, str], scheme: SchemeSpe
             rows += _recall_rows(labels, choice, scheme)
     for label in scheme.spans:
         rows += _mark_rows(read_marks(labels, texts, label, scheme), label, scheme, by_annotator=by_annotator)
+    return rows
+
+
+def known_answer_rows(answered: pa.Table, scheme: SchemeSpec) -> list[Row]:
+    """How often each annotator is right on items whose answer is known: rows of `lake/agreement`, as above.
+
+    `answered` has the columns of `lake/known_answers`. Of an annotator the latest answer to an item counts.
+    """
+    latest: dict[tuple[str, str, str], Row] = {}
+    for row in sorted(answered.to_pylist(), key=lambda row: (row["updated_at"], row["annotation_id"])):
+        latest[row["field"], row["annotator_hash"], row["item_id"]] = row
+    rows = []
+    for (field, annotator), group in groupby(sorted(latest), lambda key: key[:2]):
+        said = [latest[key] for key in group]
+        right = sum(row["answer"] == row["known_answer"] for row in said)
+        found = agreement.share(right, len(said), confidence=CONFIDENCE)
+        rows.append(
+            _row(
+                field,
+                "known_answers",
+                found,
+                refusal(found, scheme, "items whose answer is known"),
+                method="share of items whose answer is known that the annotator answers so; Clopper-Pearson",
+                annotators=1,
+                answers=len(said),
+                simulated=any(row["simulated"] for row in said),
+                annotator=annotator,
+            )
+        )
     return rows
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 from canonry.catalog import SchemeSpec
 from canonry.catalog.specs import Overlap, Sampling
 from canonry.label.known import known_spread, share_labels
+from canonry.label.known_items import mix_in
 from canonry.label.scores import read_scores
 from canonry.labels import SLICE_FIELDS, Draw, DrawnItem, DrawnStratum, draw_name, read_draw, stratum_name
 from canonry.population import answered_calls, population_digest
@@ -41,6 +42,8 @@ def draw_day(zones: Zones, name: str, scheme: SchemeSpec, day: dt.date, now: dt.
     draw = replace(draw, parameters={**draw.parameters, **said})
     if scheme.sampling.same_text_once:
         draw = share_labels(zones, draw)
+    key = _key(scheme.sampling.seed, draw.draw_id)
+    draw = mix_in(zones, scheme, draw, lambda each: _annotators(scheme.sampling.overlap, each, key))
     if zones.journal.put_if_absent(draw.path, draw.to_json()):
         return draw
     return read_draw(zones.journal, name, scheme.version, day)
@@ -71,7 +74,7 @@ def make_draw(
     """
     sampling = scheme.sampling
     draw_id = draw_name(name, scheme.version, day)
-    key = hashlib.blake2b(json.dumps([sampling.seed, draw_id]).encode(), digest_size=32).digest()
+    key = _key(sampling.seed, draw_id)
     identifiers = frame["inference_id"].to_pylist()
     # A keyed hash of its own id is each call's uniform number: everyone can repeat it, in any order of rows.
     uniform = np.fromiter(
@@ -173,6 +176,10 @@ def _choose(
         return [None] * len(chosen), chosen
     chosen = rows[np.argsort(uniform, kind="stable")[: int(wanted)]]
     return [int(wanted) / len(rows)] * len(chosen), chosen
+
+
+def _key(seed: int, draw_id: str) -> bytes:
+    return hashlib.blake2b(json.dumps([seed, draw_id]).encode(), digest_size=32).digest()
 
 
 def _annotators(overlap: Overlap | None, inference_id: str, key: bytes) -> int:

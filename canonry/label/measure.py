@@ -13,14 +13,14 @@ import pyarrow.compute as pc
 
 from canonry import lake
 from canonry.catalog import Catalog, SchemeSpec
-from canonry.label.agreement import agreement_rows
+from canonry.label.agreement import agreement_rows, known_answer_rows
 from canonry.messages import answer_text
 from canonry.storage import Storage
 
 WEEK, QUARTER = 7, 91
 """Days of the windows, the partition's own included."""
 
-_INPUTS = ("labels", "annotations", "contents")
+_INPUTS = ("labels", "annotations", "contents", "known_answers")
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Floor:
 
 def write_agreement(lake_zone: Storage, catalog: Catalog) -> AgreementWritten:
     """Measure every day whose annotations, texts or schemes are not those it was measured from."""
-    days = sorted({*lake.days(lake_zone, "labels"), *lake.days(lake_zone, "annotations")})
+    days = sorted({day for kind in ("labels", "annotations", "known_answers") for day in lake.days(lake_zone, kind)})
     digests = {day: _digests(lake_zone, day) for day in days}
     schemes = {f"assets/schemes/{name}": _digest(_measured(spec)) for name, spec in sorted(catalog.schemes.items())}
     stale = []
@@ -53,12 +53,13 @@ def write_agreement(lake_zone: Storage, catalog: Catalog) -> AgreementWritten:
     needed = sorted({each for day, _ in stale for each in _window(days, day)})
     labels = {each: _annotations(lake_zone, each) for each in needed}
     texts = {each: _texts(lake_zone, each, labels[each]) for each in needed}
+    known = {each: lake.read(lake_zone, "known_answers", [each]) for each in needed}
     changed = 0
     for day, inputs in stale:
         rows = [
             {"scheme": name, **row}
             for name, spec in sorted(catalog.schemes.items())
-            for row in _day_rows(labels, texts, _window(days, day), day, name, spec)
+            for row in _day_rows(labels, texts, known, _window(days, day), day, name, spec)
         ]
         table = pa.Table.from_pylist(rows, lake.SCHEMAS["agreement"])
         changed += lake.write(lake_zone, "agreement", day, table, {"inputs": inputs})
@@ -101,6 +102,7 @@ def _window(days: list[dt.date], day: dt.date, length: int = QUARTER) -> list[dt
 def _day_rows(
     labels: dict[dt.date, pa.Table],
     texts: dict[dt.date, dict[str, str]],
+    known: dict[dt.date, pa.Table],
     days: list[dt.date],
     day: dt.date,
     name: str,
@@ -110,8 +112,11 @@ def _day_rows(
         within = _window(days, day, length)
         table = pa.concat_tables([labels[each] for each in within])
         table = table.filter(pc.equal(table["scheme"], name))
+        answered = pa.concat_tables([known[each] for each in within])
+        answered = answered.filter(pc.equal(answered["scheme"], name))
         kept = {inference: text for each in within for inference, text in texts[each].items()}
-        for version in sorted(set(table["scheme_version"].drop_null().to_pylist())):
+        versions = {*table["scheme_version"].drop_null().to_pylist(), *answered["scheme_version"].to_pylist()}
+        for version in sorted(versions):
             of_version = table.filter(pc.equal(table["scheme_version"], version))
             common = {
                 "scheme_version": version,
@@ -119,7 +124,10 @@ def _day_rows(
                 "window_start": day - dt.timedelta(days=length - 1),
                 "window_end": day,
             }
-            for row in agreement_rows(of_version, kept, scheme, by_annotator=length == QUARTER):
+            rows = agreement_rows(of_version, kept, scheme, by_annotator=length == QUARTER)
+            if length == QUARTER:
+                rows += known_answer_rows(answered.filter(pc.equal(answered["scheme_version"], version)), scheme)
+            for row in rows:
                 yield {**common, **row}
 
 

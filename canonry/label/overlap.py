@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 def asked_of_several(draw: Draw) -> dict[str, int]:
     """How many people are asked about an item, by item of a draw that more than one is asked about."""
-    return {item.item_id: item.annotators for item in draw.items if item.annotators > 1}
+    asked = [(item.item_id, item.annotators) for item in draw.items]
+    asked += [(item.item_id, item.annotators) for item in draw.known]
+    return {item_id: people for item_id, people in asked if people > 1}
 
 
 def set_overlap(client: LabelStudio, tasks: Iterable[Mapping[str, Any]], wanted: Mapping[int, int]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import pyarrow as pa
 from canonry import lake
 from canonry.catalog import SchemeSpec
 from canonry.label.config import labeling_config
+from canonry.label.known_file import read_file
 from canonry.label.predictions import read_predictions
 from canonry.labels import Draw
 from canonry.messages import answer_text, question_text
@@ -82,11 +84,13 @@ def export_tasks(zones: Zones, name: str, scheme: SchemeSpec, draw: Draw) -> Exp
         _keep_current(zones.exchange, f"{folder(name)}/{file}", text.encode())
     path = tasks_path(name, draw)
     if zones.exchange.head(path):
-        return Export(path, len(draw.items), written=False)
+        return Export(path, len(draw.items) + len(draw.known), written=False)
     texts = read_texts(zones.lake, draw)
     answers = {inference_id: text.answer for inference_id, text in texts.items()}
     predictions, problems = read_predictions(zones.lake, draw.day, scheme, answers)
-    tasks = make_tasks(draw, texts, predictions)
+    # In order of their ids, which say nothing: nobody can tell those whose answer is known.
+    tasks = [*make_tasks(draw, texts, predictions), *known_tasks(zones, draw, scheme)]
+    tasks.sort(key=lambda task: task["data"]["item_id"])
     written = zones.exchange.put_if_absent(path, json.dumps(tasks, indent=1, ensure_ascii=False).encode() + b"\n")
     return Export(path, len(tasks), written, tuple(problems))
 
@@ -99,38 +103,77 @@ def make_tasks(
     `texts` and `predictions` are by inference_id.
     """
     return [
-        {
-            "data": {
-                "item_id": item.item_id,
-                "draw_id": draw.draw_id,
-                "batch_id": draw.draw_id,
-                "scheme": draw.scheme,
-                "scheme_version": draw.scheme_version,
-                "product": item.fields["product"] or "",
-                "question": texts[item.inference_id].question,
-                "passages": list(texts[item.inference_id].passages),
-                "answer": texts[item.inference_id].answer,
-            },
-            **({"predictions": [predictions[item.inference_id]]} if item.inference_id in predictions else {}),
-        }
+        _task(
+            draw,
+            item.item_id,
+            item.fields["product"],
+            texts[item.inference_id],
+            predictions.get(item.inference_id),
+        )
         for item in draw.items
         if item.inference_id in texts and item.same_as is None
     ]
 
 
+def known_tasks(zones: Zones, draw: Draw, scheme: SchemeSpec) -> list[dict[str, Any]]:
+    """Tasks like all others, of the draw's items whose answer is known; where their text is no longer kept, none."""
+    tasks = []
+    for day in sorted({item.day for item in draw.known if item.day}):
+        known = [item for item in draw.known if item.day == day]
+        texts = texts_of(zones.lake, day, {item.inference_id for item in known})
+        answers = {inference_id: text.answer for inference_id, text in texts.items()}
+        predictions, _ = read_predictions(zones.lake, day, scheme, answers)
+        tasks += [
+            _task(draw, item.item_id, item.product, texts[item.inference_id], predictions.get(item.inference_id))
+            for item in known
+            if item.inference_id in texts
+        ]
+    of_file = {item.gold_item_id: item for item in draw.known if item.day is None}
+    rule = scheme.known_answers
+    if of_file and rule is not None and rule.file is not None:
+        version, rows = read_file(zones.exchange, rule.file)
+        for row in rows:
+            item = of_file.get(row["id"])
+            if item is not None and item.release == version:
+                shown = Texts(row["question"], tuple(row["passages"]), row["answer"])
+                tasks.append(_task(draw, item.item_id, item.product, shown, None))
+    return tasks
+
+
+def _task(
+    draw: Draw, item_id: str, product: str | None, texts: Texts, prediction: dict[str, Any] | None
+) -> dict[str, Any]:
+    data = {
+        "item_id": item_id,
+        "draw_id": draw.draw_id,
+        "batch_id": draw.draw_id,
+        "scheme": draw.scheme,
+        "scheme_version": draw.scheme_version,
+        "product": product or "",
+        "question": texts.question,
+        "passages": [{"chunk_id": each["chunk_id"], "text": each["text"]} for each in texts.passages],
+        "answer": texts.answer,
+    }
+    return {"data": data, **({"predictions": [prediction]} if prediction else {})}
+
+
 def read_texts(lake_zone: Storage, draw: Draw) -> dict[str, Texts]:
-    """What was asked, retrieved and answered, by inference_id of a draw's items.
+    """What was asked, retrieved and answered, by inference_id of a draw's items."""
+    return texts_of(lake_zone, draw.day, {item.inference_id for item in draw.items})
+
+
+def texts_of(lake_zone: Storage, day: dt.date, wanted: set[str]) -> dict[str, Texts]:
+    """The same of these calls of a day, as far as their texts are kept.
 
     A call that does not say itself what was retrieved for it has what the steps of its trace say.
     """
-    wanted = {item.inference_id for item in draw.items}
-    contents = lake.read(lake_zone, "contents", [draw.day])
+    contents = lake.read(lake_zone, "contents", [day])
     places = [
         place for place, inference_id in enumerate(contents["inference_id"].to_pylist()) if inference_id in wanted
     ]
     rows = contents.take(pa.array(places, pa.int64())).to_pylist()
     unsaid = [row["inference_id"] for row in rows if not row["retrieved"]]
-    of_traces = retrieved_in_traces(lake_zone, draw.day, unsaid) if unsaid else {}
+    of_traces = retrieved_in_traces(lake_zone, day, unsaid) if unsaid else {}
     return {
         row["inference_id"]: Texts(
             question=question_text(row["input_messages"]),

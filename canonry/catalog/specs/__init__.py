@@ -6,7 +6,7 @@ from canonry.catalog.specs.indexes import Chunking, Documents, Gate, GoldenQuery
 from canonry.catalog.specs.models import Encoder, ModelPrice, ModelSpec, Price, StageMove
 from canonry.catalog.specs.prompts import PromptSpec, PromptVersion
 from canonry.catalog.specs.sampling import Overlap, SampleScore, Sampling
-from canonry.catalog.specs.schemes import Agreement, Choice, Consensus, Gold, SchemeSpec, Splits
+from canonry.catalog.specs.schemes import Agreement, Choice, Consensus, Gold, KnownAnswers, SchemeSpec, Splits
 from canonry.catalog.specs.sources import Emit, Lookup, SourceSpec
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Gold",
     "GoldenQuery",
     "IndexSpec",
+    "KnownAnswers",
     "Lexical",
     "Lookup",
     "ModelPrice",

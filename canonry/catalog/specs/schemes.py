@@ -89,6 +89,17 @@ class Gold(Strict):
     split: Splits = Field(Splits(), description="Shares for groups not seen before.")
 
 
+class KnownAnswers(Strict):
+    """Items whose answer is known, mixed among the drawn ones to watch annotators; part of no estimate."""
+
+    share: float = Field(0.05, description="How many there are for each drawn item, on average.", gt=0, le=0.5)
+    file: str | None = Field(
+        None,
+        description="JSON Lines in the exchange: id, product, question, passages (chunk_id, text), answer, answers by "
+        "choice. Without it, items of the gold set in production on which people agreed surely.",
+    )
+
+
 class SchemeSpec(Spec):
     """A labeling scheme: what reviewers see, what they answer, and how items are chosen."""
 
@@ -107,6 +118,7 @@ class SchemeSpec(Spec):
         description="Whether reviewers see them. Without it, they do where the design is for training only: what is "
         "shown draws answers towards it, and estimates with them.",
     )
+    known_answers: KnownAnswers | None = Field(None, description="Without it, none are mixed in.")
     recall_after_days: int | None = Field(
         None,
         description="Items that nobody labeled so many days after they were sent are taken off the server and count as "
