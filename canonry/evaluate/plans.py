@@ -120,6 +120,7 @@ def plan_sample(
           if np.any(seen == 0) else []),
         *([f"calls are drawn with unequal chances, as so far: a label is worth 1 / {unequal.max():.2f} at least"]
           if unequal.max() > 1.005 else []),
+        *(["planned as one budget over all products"] if scheme.sampling.per_product else []),
         *([f"no number of labels gives this width: {labels.sum():,} of {sizes.sum():,} calls can be expected to be "
            "answered; ask for a wider interval or a longer window"] if budget is None else []),
         *(["nearly all calls: label everything"] if budget is not None and labels.sum() > 0.95 * sizes.sum() else []),

@@ -6,7 +6,7 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -66,10 +66,10 @@ def make_draw(
 ) -> Draw:
     """The draw that a scheme makes from a frame (columns as of `answered_calls`, in any order). A pure function.
 
-    `stratified` and `simple`: a simple random sample without replacement from each stratum, or from all, of
-    probability n_h / N_h. A `per_day` below the number of strata is drawn from all alike. `poisson`: each call for
-    itself, with a probability that sums to the stratum's part of the budget; `scores` (rows of the frame) make it
-    differ, see `poisson_probabilities`. `negative_feedback_first`: highest scores first, without a probability.
+    `stratified` and `simple`: a simple random sample without replacement from each stratum, or from all, of probability
+    n_h / N_h. A budget below the number of its strata is drawn from all of them alike. `poisson`: each call for itself,
+    with a probability that sums to the stratum's part of the budget; `scores` (rows of the frame) make it differ, see
+    `poisson_probabilities`. `negative_feedback_first`: highest scores first, without a probability.
     `spread` is the standard deviation of answers by stratum name, for Neyman's allocation (1934).
     """
     sampling = scheme.sampling
@@ -83,21 +83,12 @@ def make_draw(
         count=len(identifiers),
     )
     given = np.zeros(len(identifiers)) if scores is None else scores
-    names, rows_of = _strata(frame, sampling.strata)
-    sizes = np.array([len(rows) for rows in rows_of])
-    budget = _budget(sampling, len(sizes))
-    if sampling.design == "stratified" and budget < len(sizes):
-        names, rows_of, sizes = [{}], [np.arange(len(identifiers))], np.array([len(identifiers)])
-    expected = _expected(sampling, names, sizes, budget, spread)
-    if sampling.design != "poisson":
-        expected = whole_numbers(expected, sizes, round(expected.sum())).astype(float)
+    parts = [part for budget in _budgets(frame, sampling) for part in _shared_out(sampling, budget, spread)]
 
     strata, items = [], []
-    for position, (values, rows, wanted) in enumerate(zip(names, rows_of, expected, strict=True)):
-        probability, chosen = _choose(sampling, rows, uniform[rows], given[rows], float(wanted))
-        strata.append(
-            DrawnStratum(values, len(rows), len(chosen), float(wanted) if sampling.design == "poisson" else None)
-        )
+    for position, (values, rows, wanted) in enumerate(parts):
+        probability, chosen = _choose(sampling, rows, uniform[rows], given[rows], wanted)
+        strata.append(DrawnStratum(values, len(rows), len(chosen), wanted if sampling.design == "poisson" else None))
         facts = frame.select(list(SLICE_FIELDS)).take(chosen).to_pylist()
         for row, likely, fields in zip(chosen.tolist(), probability, facts, strict=True):
             items.append(
@@ -128,6 +119,7 @@ def make_draw(
             "seed": sampling.seed,
             "per_day": sampling.per_day,
             "per_stratum": sampling.per_stratum,
+            **({"per_product": dict(sampling.per_product)} if sampling.per_product else {}),
             "allocation": sampling.allocation,
             "random_share": sampling.score.random_share if sampling.score else 1.0,
             "spread": dict(sorted(spread.items())),
@@ -146,15 +138,55 @@ def _strata(frame: pa.Table, fields: tuple[str, ...]) -> tuple[list[dict[str, st
     return [values for values, _ in named], [rows for _, rows in named]
 
 
-def _budget(sampling: Sampling, strata: int) -> int:
-    return sampling.per_day if sampling.per_day is not None else (sampling.per_stratum or 0) * strata
+@dataclass(frozen=True)
+class _Budget:
+    """Strata that share a number of items a day: those of one product, or of all products without a budget."""
+
+    product: str | None
+    names: list[dict[str, str | None]]
+    rows: list[np.ndarray]
+    items: int
+
+
+def _budgets(frame: pa.Table, sampling: Sampling) -> list[_Budget]:
+    """The common budget first, then those of single products; every stratum is in one."""
+    names, rows_of = _strata(frame, sampling.strata)
+    found = []
+    for product in (None, *sampling.per_product):
+        places = [
+            place
+            for place, values in enumerate(names)
+            if (values["product"] if values.get("product") in sampling.per_product else None) == product
+        ]
+        common = sampling.per_day if sampling.per_day is not None else (sampling.per_stratum or 0) * len(places)
+        items = common if product is None else sampling.per_product[product]
+        if places:
+            found.append(_Budget(product, [names[each] for each in places], [rows_of[each] for each in places], items))
+    return found
+
+
+def _shared_out(
+    sampling: Sampling, budget: _Budget, spread: Mapping[str, float]
+) -> list[tuple[dict[str, str | None], np.ndarray, float]]:
+    """Values, rows and number of items of each stratum of a budget."""
+    names, rows_of = budget.names, budget.rows
+    merged = sampling.design == "stratified" and budget.items < len(names)
+    if merged:
+        names = [{} if budget.product is None else {"product": budget.product}]
+        rows_of = [np.sort(np.concatenate(rows_of))]
+    sizes = np.array([len(rows) for rows in rows_of])
+    if sampling.per_stratum is not None and budget.product is None and not merged:
+        expected = np.minimum(sizes, sampling.per_stratum).astype(float)
+    else:
+        expected = _expected(sampling, names, sizes, budget.items, spread)
+    if sampling.design != "poisson":
+        expected = whole_numbers(expected, sizes, round(expected.sum())).astype(float)
+    return list(zip(names, rows_of, expected.tolist(), strict=True))
 
 
 def _expected(
     sampling: Sampling, names: list[dict[str, str | None]], sizes: np.ndarray, budget: int, spread: Mapping[str, float]
 ) -> np.ndarray:
-    if sampling.per_stratum is not None and names != [{}]:
-        return np.minimum(sizes, sampling.per_stratum).astype(float)
     weights = np.ones(len(sizes)) if sampling.allocation == "equal" else sizes.astype(float)
     if sampling.allocation == "neyman":
         # A stratum of which nothing is known is taken to differ as much as a binary answer can.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from canonry.catalog.specs.base import Strict
 
@@ -75,6 +75,11 @@ class Sampling(Strict):
     )
     per_stratum: int | None = Field(None, description="Items a day from each stratum, at most.", gt=0)
     per_day: int | None = Field(None, description="Items a day from all strata together.", gt=0)
+    per_product: dict[str, PositiveInt] = Field(
+        {},
+        description="Items a day of products that have a budget of their own; `per_day` or `per_stratum` is for the "
+        "others. What a product does not use goes to no other.",
+    )
     allocation: Literal["equal", "proportional", "neyman"] = Field(
         "equal",
         description="How `per_day` is split: alike, by calls, or by calls and how far labels of the last weeks differ.",
@@ -98,6 +103,11 @@ class Sampling(Strict):
             raise ValueError("strata: the design `stratified` needs at least one field")
         if self.design in ("simple", "negative_feedback_first") and (self.strata or self.per_day is None):
             raise ValueError(f"the design `{self.design}` takes `per_day` and no strata")
+        if self.per_product and "product" not in self.strata:
+            raise ValueError("per_product: needs `product` among the strata")
+        strangers = sorted(self.per_product.keys() - set(self.products)) if self.products else []
+        if strangers:
+            raise ValueError(f"per_product.{strangers[0]}: is not among `products`")
         if self.score is not None and self.design != "poisson":
             raise ValueError("score: belongs to the design `poisson`")
         return self
