@@ -16,11 +16,8 @@ from canonry.label.draws import draw_day, never_in_frame
 from canonry.label.gold import CANDIDATE, gold_set, judge
 from canonry.label.gold.read import read_datasheet
 from canonry.label.inbox import import_annotations
-<<<<<<< HEAD
 from canonry.label.known import HISTORY_DAYS
-=======
 from canonry.label.known_answers import write_known_answers
->>>>>>> ced1ecc (Mix in items whose answer is known, which nobody can tell from others and no estimate reads, to watch annotators)
 from canonry.label.measure import QUARTER, check_floor, write_agreement
 from canonry.label.partition import write_labels
 from canonry.label.progress import label_progress
