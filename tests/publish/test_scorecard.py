@@ -87,8 +87,8 @@ def test_quality_has_its_interval_its_counts_and_who_labeled(filled: Zones) -> N
     ]
     assert rows["desk", NEW][:2] == ["refused", "3 labels, fewer than 10"]
     assert (
-        f"The hallucination rate of {NEW} is surely higher than that of {OLD}: the intervals, 25.0% to 46.0% against "
-        "6.0% to 21.0%, do not overlap. The labels were made by a program."
+        f"The hallucination rate of {NEW} is surely higher than that of {OLD}: 25.0% to 46.0% against 6.0% to 21.0% "
+        "(p below 0.001). The labels were made by a program."
     ) in shown.text
     assert QUALITY[0]["estimand"] in shown.text
 
@@ -150,13 +150,26 @@ def test_estimates_from_scores_are_read_and_those_from_labels_alone_stand_beside
     )
 
 
-def test_overlapping_intervals_leave_it_open(zones: Zones) -> None:
-    quality = [estimate(DAYS[4], OLD, 0.125, 0.06, 0.25), estimate(DAYS[9], NEW, 0.3, 0.24, 0.42)]
+def test_a_difference_that_chance_might_make_is_left_open(zones: Zones) -> None:
+    quality = [estimate(DAYS[4], OLD, 0.125, 0.06, 0.25), estimate(DAYS[9], NEW, 0.25, 0.16, 0.36)]
     publish_marts(zones, quality=quality)
     publish_rest(zones)
     text = page(zones).text
     assert f"Whether the hallucination rate of {NEW} differs from that of {OLD} is open" in text
     assert "surely higher" not in text
+
+
+def test_among_many_comparisons_a_difference_must_be_clearer(zones: Zones) -> None:
+    apart = (estimate(DAYS[4], OLD, 0.125, 0.06, 0.22), estimate(DAYS[9], NEW, 0.27, 0.18, 0.37))
+    alike = [{**row, "value": 0.2, "interval_low": 0.1, "interval_high": 0.3, "eval": f"other-{each}"}
+             for row in apart for each in range(4)]  # fmt: skip
+    for quality, word in (([*apart], "surely higher"), ([*apart, *alike], "is open")):
+        publish_marts(zones, quality=quality)
+        publish_rest(zones)
+        text = page(zones).text
+        assert word in text
+    assert "surely higher" not in text
+    assert "one of 5 comparisons with a false discovery rate of 5 %" in text
 
 
 def test_agreement_is_that_of_the_last_quarter_with_its_interval_or_why_not(filled: Zones) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from canonry.publish.scorecard import charts, formats
@@ -12,6 +12,8 @@ from canonry.publish.scorecard.parts import Block, Cell, Headline, Panel, Panels
 from canonry.publish.scorecard.read import Inputs
 from canonry.publish.scorecard.rows import MOST_PANELS, by_name, caption, grouped, largest, missing
 from canonry.publish.scorecard.versions import Versions
+from canonry.stats.multiple import difference_p_value, discoveries
+from canonry.stats.survey import Proportion
 
 RECENT = dt.timedelta(days=28)
 """A figure is that of a window which ends so shortly before the page's last day."""
@@ -33,13 +35,13 @@ def section(inputs: Inputs, versions: Versions) -> Section:
     estimates = [row for row in every if row.get("preferred") is not False]
     others = {_figure(row): row for row in every if row.get("preferred") is False}
     blocks: list[Block] = []
-    findings: list[str] = []
+    compared: list[tuple[Row, Row]] = []
     for rows in by_name(estimates, "eval").values():
         blocks += _of_eval(rows, others, versions, inputs.days)
-        findings += _findings(best(rows, _MODEL, last), versions)
+        compared += _pairs(best(rows, _MODEL, last), versions)
     if not estimates:
         blocks.append(Prose("No estimate has been made yet: nothing was drawn for labeling, or no eval is governed."))
-    return Section("quality", "Quality", _LEAD, blocks, _headline(estimates, versions, last), tuple(findings))
+    return Section("quality", "Quality", _LEAD, blocks, _headline(estimates, versions, last), _findings(compared))
 
 
 def best(rows: Sequence[Row], slice_name: str, last: dt.date) -> list[Row]:
@@ -193,23 +195,35 @@ def _headline(estimates: Sequence[Row], versions: Versions, last: dt.date) -> He
     return Headline(name, formats.share(newest["value"]), tuple(notes))
 
 
-def _findings(by_model: Sequence[Row], versions: Versions) -> Iterable[str]:
+def _pairs(by_model: Sequence[Row], versions: Versions) -> list[tuple[Row, Row]]:
     known = {row["response_model"]: row for row in by_model if row["value"] is not None}
-    for old, new in versions.pairs():
-        if old not in known or new not in known:
-            continue
-        before, after = known[old], known[new]
-        metric = after["metric"].replace("_", " ")
-        ends = f"{formats.interval(after['interval_low'], after['interval_high'])} against " + formats.interval(
-            before["interval_low"], before["interval_high"]
-        )
-        if after["interval_low"] > before["interval_high"]:
-            said = f"The {metric} of {new} is surely higher than that of {old}: the intervals, {ends}, do not overlap."
-        elif after["interval_high"] < before["interval_low"]:
-            said = f"The {metric} of {new} is surely lower than that of {old}: the intervals, {ends}, do not overlap."
+    return [(known[old], known[new]) for old, new in versions.pairs() if old in known and new in known]
+
+
+def _findings(compared: Sequence[tuple[Row, Row]]) -> tuple[str, ...]:
+    """Of each pair whether the later differs; among all that are said to differ here, few do not."""
+    p_values = [
+        difference_p_value(_proportion(before), _proportion(after), before["confidence"]) for before, after in compared
+    ]
+    many = f", one of {len(compared)} comparisons with a false discovery rate of 5 %" if len(compared) > 1 else ""
+    said = []
+    for (before, after), p_value, found in zip(compared, p_values, discoveries(p_values), strict=True):
+        old, new, metric = before["response_model"], after["response_model"], after["metric"].replace("_", " ")
+        ends = " against ".join(formats.interval(row["interval_low"], row["interval_high"]) for row in (after, before))
+        sure = "below 0.001" if p_value < 0.001 else f"{p_value:.3f}"
+        how = f"{ends} (p {sure}{many})"
+        if found:
+            more = "higher" if after["value"] > before["value"] else "lower"
+            text = f"The {metric} of {new} is surely {more} than that of {old}: {how}."
         else:
-            said = f"Whether the {metric} of {new} differs from that of {old} is open: the intervals, {ends}, overlap."
-        yield f"{said} The labels were made by a program." if after["simulated"] or before["simulated"] else said
+            text = f"Whether the {metric} of {new} differs from that of {old} is open: {how}."
+        simulated = after["simulated"] or before["simulated"]
+        said.append(f"{text} The labels were made by a program." if simulated else text)
+    return tuple(said)
+
+
+def _proportion(row: Row) -> Proportion:
+    return Proportion(row["value"], row["interval_low"], row["interval_high"], 0.0, 0.0)
 
 
 def _labels(rows: Sequence[Row]) -> int:
