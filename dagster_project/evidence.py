@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from canonry.label.progress import LabelProgress
+from canonry.label.reviewers import ReviewerProgress
 from dagster_project.resources import ASSETS
 
 PREVIEW_ROWS = 5
@@ -34,6 +37,19 @@ def counts(numbers: Mapping[str, int]) -> dg.MarkdownMetadataValue:
     """Counts by name, the largest first."""
     ordered = sorted(numbers.items(), key=lambda each: -each[1])
     return dg.MetadataValue.md("\n".join(f"- {_cell(name)}: {count:,}" for name, count in ordered) or "none")
+
+
+def labeling(progress: Sequence[LabelProgress], reviewers: Sequence[ReviewerProgress]) -> dict[str, Any]:
+    """How far a scheme's labeling is, since when items wait, and what each reviewer did lately."""
+    words = ("drawn", "exported", "labeled", "skipped", "recalled")
+    shown: dict[str, Any] = {word: sum(getattr(each, word) for each in progress) for word in words}
+    if since := [each.oldest_waits_since for each in progress if each.oldest_waits_since]:
+        shown["oldest_waits_since"] = min(since).isoformat()
+    if reviewers:
+        rows = pa.Table.from_pylist([{**asdict(each), "per_day": each.per_day} for each in reviewers])
+        columns = ["annotator_hash", "labeled", "skipped", "per_day", "median_s", "p90_s", "last_day"]
+        shown["reviewers"] = preview(rows, columns, rows=rows.num_rows)
+    return shown
 
 
 def bars(numbers: Mapping[str, float], unit: str = "") -> dg.MarkdownMetadataValue:

@@ -24,6 +24,7 @@ from canonry.label.progress import label_progress
 from canonry.label.project import page_url
 from canonry.label.pull import NOTHING, pull_annotations
 from canonry.label.recall import recall_stale
+from canonry.label.reviewers import reviewer_progress
 from canonry.label.send import send_tasks
 from canonry.label.studio import NOT_CONFIGURED, LabelStudioError, connect
 from canonry.label.tasks import export_tasks
@@ -31,7 +32,7 @@ from canonry.label.wakeup import look_now
 from canonry.labels import list_draws
 from canonry.publish import release_and_promote
 from canonry.release import PRODUCTION
-from dagster_project.evidence import counts, governed, matrix, owners, preview
+from dagster_project.evidence import counts, governed, labeling, matrix, owners, preview
 from dagster_project.resources import DAILY, RANGE, Platform, days_of
 
 GROUP = "label"
@@ -178,10 +179,7 @@ def build(name: str, spec: SchemeSpec) -> dg.Definitions:
         scheme = platform.catalog.schemes[name]
         days = [day for version, day in list_draws(platform.zones.journal, name) if version == scheme.version]
         made = gold_set(platform.zones.lake, platform.zones.journal, name, scheme, days)
-        progress = label_progress(platform.zones, name)
-        totals = {
-            word: sum(getattr(each, word) for each in progress) for word in ("drawn", "labeled", "skipped", "recalled")
-        }
+        totals = labeling(label_progress(platform.zones, name), reviewer_progress(platform.zones, name))
         if made.empty:
             context.log.info("Nothing is labeled yet; nothing is released")
             return dg.MaterializeResult(metadata=totals)

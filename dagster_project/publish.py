@@ -9,6 +9,7 @@ from canonry.catalog import Catalog
 from canonry.collect import news
 from canonry.index.store import judged_candidates
 from canonry.label.progress import label_progress
+from canonry.label.reviewers import reviewer_progress
 from canonry.labels import schemes_drawn
 from canonry.publish import publish_tables
 from canonry.publish.scorecard import FILE, PATH, publish_scorecard
@@ -72,9 +73,13 @@ def _scorecard(catalog: Catalog, tables: list[dg.AssetSpec]) -> dg.AssetsDefinit
     )
     def scorecard(platform: Platform) -> dg.MaterializeResult:
         zones = platform.zones
-        labels = [asdict(row) for name in schemes_drawn(zones.journal) for row in label_progress(zones, name)]
+        names = schemes_drawn(zones.journal)
+        labels = [asdict(row) for name in names for row in label_progress(zones, name)]
+        reviewers = [asdict(row) for name in names for row in reviewer_progress(zones, name)]
         candidates = judged_candidates(zones.lake)
-        outcome = publish_scorecard(zones, labels=labels, candidates=candidates, now=platform.published_at())
+        outcome = publish_scorecard(
+            zones, labels=labels, candidates=candidates, reviewers=reviewers, now=platform.published_at()
+        )
         page = f"{zones.published.url}/{PATH}"
         return dg.MaterializeResult(
             metadata={

@@ -33,6 +33,8 @@ LABELS = [
         "exported": 84,
         "labeled": 63,
         "skipped": 7,
+        "oldest_waits_since": dt.datetime(2026, 11, 9, 1),
+        "half_wait_since": dt.datetime(2026, 11, 11, 1),
     },
     {
         "scheme": "grounded",
@@ -43,6 +45,23 @@ LABELS = [
         "labeled": 0,
         "skipped": 0,
     },
+]
+
+
+REVIEWERS = [
+    {
+        "scheme": "grounded",
+        "scheme_version": 1,
+        "annotator_hash": digit * 32,
+        "labeled": labeled,
+        "skipped": 3,
+        "days": 4,
+        "median_s": median_s,
+        "p90_s": median_s and 3 * median_s,
+        "last_day": DAYS[9],
+        "simulated": False,
+    }
+    for digit, labeled, median_s in (("a", 50, 24.4), ("b", 13, None))
 ]
 
 

@@ -43,8 +43,15 @@ def scorecard(
 def _build(zones: Zones) -> None:
     from canonry.index.store import judged_candidates
     from canonry.label.progress import label_progress
+    from canonry.label.reviewers import reviewer_progress
     from canonry.labels import schemes_drawn
     from canonry.publish.scorecard import publish_scorecard
 
-    labels = [asdict(row) for name in schemes_drawn(zones.journal) for row in label_progress(zones, name)]
-    publish_scorecard(zones, labels=labels, candidates=judged_candidates(zones.lake), now=dt.datetime.now(dt.UTC))
+    names = schemes_drawn(zones.journal)
+    publish_scorecard(
+        zones,
+        labels=[asdict(row) for name in names for row in label_progress(zones, name)],
+        candidates=judged_candidates(zones.lake),
+        reviewers=[asdict(row) for name in names for row in reviewer_progress(zones, name)],
+        now=dt.datetime.now(dt.UTC),
+    )

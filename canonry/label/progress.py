@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 from canonry import lake
@@ -27,6 +27,10 @@ class LabelProgress:
     """Looked at, but every reviewer passed it over."""
     recalled: int = 0
     """Taken back from the server, as nobody answered it for long, and not labeled otherwise."""
+    oldest_waits_since: dt.datetime | None = None
+    """When the first of those that were handed out, and that nobody has looked at, was drawn."""
+    half_wait_since: dt.datetime | None = None
+    """When the median one of these was drawn."""
 
 
 _COUNTED = ("drawn", "exported", "labeled", "skipped", "recalled")
@@ -35,6 +39,7 @@ _COUNTED = ("drawn", "exported", "labeled", "skipped", "recalled")
 def label_progress(zones: Zones, name: str, days: list[dt.date] | None = None) -> list[LabelProgress]:
     """Progress of a scheme by version and product, in order; of all its draws, or of those of some days."""
     counts: Counter[tuple[int, str, str]] = Counter()
+    since: dict[tuple[int, str], list[dt.datetime]] = defaultdict(list)
     for version, day in list_draws(zones.journal, name):
         draw = read_draw(zones.journal, name, version, day) if days is None or day in days else None
         if draw is None:
@@ -48,16 +53,25 @@ def label_progress(zones: Zones, name: str, days: list[dt.date] | None = None) -
             asked = item.same_as.item_id if item.same_as else item.item_id
             counts[version, product, "drawn"] += 1
             counts[version, product, "exported"] += exported
-            counts[version, product, seen.get(asked, "recalled" if asked in recalled else "waiting")] += 1
+            state = seen.get(asked, "recalled" if asked in recalled else "waiting")
+            counts[version, product, state] += 1
+            if state == "waiting" and exported and item.same_as is None:
+                since[version, product].append(draw.drawn_at)
     return [
         LabelProgress(
             name,
             version,
             product,
             **{field: counts[version, product, field] for field in _COUNTED},
+            oldest_waits_since=min(since[version, product], default=None),
+            half_wait_since=_median(since[version, product]),
         )
         for version, product in sorted({(version, product) for version, product, _ in counts})
     ]
+
+
+def _median(moments: list[dt.datetime]) -> dt.datetime | None:
+    return sorted(moments)[len(moments) // 2] if moments else None
 
 
 def _seen(zones: Zones, days: list[dt.date]) -> dict[str, str]:

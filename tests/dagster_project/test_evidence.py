@@ -6,7 +6,9 @@ import datetime as dt
 
 import pyarrow as pa
 
-from dagster_project.evidence import bars, by_hour, governed, intervals, preview
+from canonry.label.progress import LabelProgress
+from canonry.label.reviewers import ReviewerProgress
+from dagster_project.evidence import bars, by_hour, governed, intervals, labeling, preview
 
 
 def test_a_preview_leaves_out_empty_columns_and_escapes_text() -> None:
@@ -41,3 +43,15 @@ def test_an_asset_leads_to_its_yaml() -> None:
     (reference,) = governed("schemes", "groundedness")["dagster/code_references"].code_references
     assert reference.label == "assets/schemes/groundedness.yaml"
     assert reference.file_path.endswith("/assets/schemes/groundedness.yaml")
+
+
+def test_labeling_says_what_waits_since_when_and_what_each_reviewer_did() -> None:
+    since = dt.datetime(2026, 11, 9, 1)
+    waits = LabelProgress("s", 1, "docs", 9, 9, 4, 1, oldest_waits_since=since, half_wait_since=since)
+    done = LabelProgress("s", 1, "desk", 3, 3, 3, 0)
+    reviewer = ReviewerProgress("s", 1, "a" * 32, 6, 1, 4, 24.0, 70.0, dt.date(2026, 11, 11), False)
+    shown = labeling([waits, done], [reviewer])
+    assert (shown["drawn"], shown["labeled"], shown["skipped"]) == (12, 7, 1)
+    assert shown["oldest_waits_since"] == "2026-11-09T01:00:00"
+    assert "| 6 | 1 | 1.5 | 24 | 70 | 2026-11-11 |" in shown["reviewers"].md_str
+    assert labeling([done], []).keys() == {"drawn", "exported", "labeled", "skipped", "recalled"}

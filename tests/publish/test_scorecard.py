@@ -29,6 +29,7 @@ from tests.scorecard_home import (
     NOW,
     OLD,
     QUALITY,
+    REVIEWERS,
     Page,
     Row,
     cost,
@@ -43,7 +44,7 @@ HOSTILE = "<script>alert(1)</script>"
 
 
 def publish(zones: Zones, candidates: list[Row] | None = None) -> Outcome:
-    return publish_scorecard(zones, labels=LABELS, candidates=candidates or [], now=NOW)
+    return publish_scorecard(zones, labels=LABELS, candidates=candidates or [], reviewers=REVIEWERS, now=NOW)
 
 
 def page(zones: Zones) -> Page:
@@ -184,7 +185,14 @@ def test_agreement_is_that_of_the_last_quarter_with_its_interval_or_why_not(fill
 
 def test_labels_indexes_gold_and_what_is_simulated_are_shown(filled: Zones) -> None:
     shown = page(filled)
-    assert shown.tables["Label progress in figures"][1] == ["grounded 1", "docs", "84", "84", "63", "7", "14"]
+    waiting = shown.tables["Label progress in figures"]
+    assert waiting[1] == ["grounded 1", "docs", "84", "84", "63", "7", "14", "9 Nov 2026", "11 Nov 2026"]
+    assert waiting[2][6:] == ["40", "nothing sent waits", "nothing sent waits"]
+    assert shown.tables["Reviewers, four weeks up to the newest answer"][1:] == [
+        ["grounded 1", "aaaaaaaa", "50", "12.5", "3", "24 s", "73 s", "11 Nov 2026", "people"],
+        ["grounded 1", "bbbbbbbb", "13", "3.2", "3", "not said", "not said", "11 Nov 2026", "people"],
+    ]
+    assert "a" * 9 not in shown.html
     [index] = shown.tables["Released versions"][1:]
     assert index[2:5] == ["in production", "20 Nov 2026, 08:30 UTC", "passed"]
     assert index[5:] == [
@@ -277,12 +285,16 @@ def test_text_from_outside_is_escaped_and_nothing_may_run(zones: Zones) -> None:
 
 def test_the_same_inputs_give_the_same_bytes_wherever_they_are_made(filled: Zones) -> None:
     first = publish(filled)
-    again = publish_scorecard(filled, labels=LABELS, candidates=[], now=NOW + dt.timedelta(hours=1))
+    again = publish_scorecard(
+        filled, labels=LABELS, candidates=[], reviewers=REVIEWERS, now=NOW + dt.timedelta(hours=1)
+    )
     assert (again.state, again.release.version) == ("unchanged", first.release.version)
     program = (
-        "import hashlib, sys; from tests.scorecard_home import LABELS; from canonry.storage import open_zones;"
+        "import hashlib, sys; from tests.scorecard_home import LABELS, REVIEWERS;"
+        "from canonry.storage import open_zones;"
         "from canonry.publish.scorecard.read import read_inputs; from canonry.publish.scorecard.page import render;"
-        "page = render(read_inputs(open_zones(sys.argv[1]), labels=LABELS, candidates=[]));"
+        "inputs = read_inputs(open_zones(sys.argv[1]), labels=LABELS, candidates=[], reviewers=REVIEWERS);"
+        "page = render(inputs);"
         "print(hashlib.sha256(page).hexdigest())"
     )
     elsewhere = {

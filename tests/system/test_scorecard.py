@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page
 from canonry.client import read_table
 from canonry.publish.scorecard import PATH, publish_scorecard
 from canonry.storage import Zones, open_zones
-from tests.scorecard_home import COSTS, DAYS, LABELS, NOW, OLD, cost, publish_marts, publish_rest
+from tests.scorecard_home import COSTS, DAYS, LABELS, NOW, OLD, REVIEWERS, cost, publish_marts, publish_rest
 
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
@@ -28,7 +28,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Zones:
     zones = open_zones(tmp_path_factory.mktemp("scorecard"))
     publish_marts(zones, [*COSTS, cost(DAYS[2], HOSTILE, OLD, "0.5")])
     publish_rest(zones)
-    publish_scorecard(zones, labels=LABELS, candidates=[], now=NOW)
+    publish_scorecard(zones, labels=LABELS, candidates=[], reviewers=REVIEWERS, now=NOW)
     return zones
 
 

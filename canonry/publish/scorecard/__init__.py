@@ -23,12 +23,20 @@ PATH = f"{KIND}/{FILE}"
 __all__ = ["FILE", "KIND", "NAME", "PATH", "current_page", "publish_scorecard"]
 
 
-def publish_scorecard(zones: Zones, *, labels: Sequence[Row], candidates: Sequence[Row], now: dt.datetime) -> Outcome:
+def publish_scorecard(
+    zones: Zones,
+    *,
+    labels: Sequence[Row],
+    candidates: Sequence[Row],
+    reviewers: Sequence[Row] = (),
+    now: dt.datetime,
+) -> Outcome:
     """Release the page made of what is published now, and show it at PATH.
 
-    `labels`: rows of label progress; `candidates`: index candidates with their gate. Raises ReleaseError.
+    `labels`: rows of label progress; `candidates`: index candidates with their gate; `reviewers`: rows of their
+    progress. Raises ReleaseError.
     """
-    inputs = read_inputs(zones, labels=labels, candidates=candidates)
+    inputs = read_inputs(zones, labels=labels, candidates=candidates, reviewers=reviewers)
     days = inputs.days
     outcome = release_and_promote(
         zones,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from canonry.publish.scorecard import agreement, charts, formats
+from canonry.publish.scorecard import agreement, charts, formats, reviewers
 from canonry.publish.scorecard.parts import Block, Headline, Missing, Panel, Panels, Row, Section, Table
 from canonry.publish.scorecard.read import Inputs
 from canonry.publish.scorecard.rows import MOST_PANELS, grouped
@@ -32,6 +32,7 @@ def section(inputs: Inputs) -> Section:
         Panels("Labeled, of what was drawn", "Answers drawn for labeling, by product, those with most first.", panels)
     ]
     blocks.append(_progress(inputs))
+    blocks += reviewers.blocks(inputs.reviewers)
     if inputs.plans:
         blocks.append(_plans(inputs))
     blocks += agreement.blocks(inputs.agreement)
@@ -47,17 +48,22 @@ def section(inputs: Inputs) -> Section:
 
 
 def _progress(inputs: Inputs) -> Table:
-    columns = ("scheme", "product", "drawn", "sent", "labeled", "skipped", "waiting")
+    columns = ("scheme", "product", "drawn", "sent", "labeled", "skipped", "waiting", "oldest since", "half since")
     rows = [
         (
             f"{row['scheme']} {row['scheme_version']}",
             formats.named(row["product"]),
             *(formats.count(row[name]) for name in ("drawn", "exported", "labeled", "skipped")),
             formats.count(_waiting(row)),
+            *(_since(row.get(name)) for name in ("oldest_waits_since", "half_wait_since")),
         )
         for row in inputs.labels
     ]
     return Table("Label progress in figures", columns, rows, numbers_from=2)
+
+
+def _since(moment: dt.datetime | None) -> str:
+    return formats.day(moment.date()) if moment else "nothing sent waits"
 
 
 def _plans(inputs: Inputs) -> Table:

@@ -68,6 +68,8 @@ class Inputs:
     """Rejected events counted by day, kind, source and reason."""
     simulated: Mapping[str, tuple[str, ...]]
     """Fields of a product's calls that a program made up."""
+    reviewers: Sequence[Row] = ()
+    """What each reviewer did in the last weeks, as in ReviewerProgress."""
 
     @property
     def days(self) -> tuple[dt.date, dt.date] | None:
@@ -81,7 +83,9 @@ class Inputs:
         return max((move.moved_at for move in self.tables.values() if move), default=None)
 
 
-def read_inputs(zones: Zones, *, labels: Sequence[Row], candidates: Sequence[Row]) -> Inputs:
+def read_inputs(
+    zones: Zones, *, labels: Sequence[Row], candidates: Sequence[Row], reviewers: Sequence[Row] = ()
+) -> Inputs:
     """Read what is published; what is not yet is empty. Raises ReleaseError."""
     moves = {name: release.last_move(zones.published, "tables", name) for name in TABLES}
     found = {name: _table(zones.published, name) for name in TABLES if moves[name]}
@@ -104,6 +108,7 @@ def read_inputs(zones: Zones, *, labels: Sequence[Row], candidates: Sequence[Row
         plans=_plans(zones.journal),
         rejected=_rejected(zones.lake, first),
         simulated=_simulated(zones.lake, rows["cost_daily"]),
+        reviewers=reviewers,
     )
 
 
