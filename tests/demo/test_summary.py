@@ -107,6 +107,7 @@ def _estimate(version: str, value: float, interval: tuple[float, float], labels:
         "window_start": dt.date(2026, 11, 2),
         "window_end": dt.date(2026, 11, 8),
         "simulated": True,
+        "preferred": True,
     }
 
 
