@@ -120,10 +120,12 @@ def _frame(zones: Zones, draw: Draw) -> pa.Table | None:
 def _strata(draw: Draw, frame: pa.Table) -> np.ndarray | None:
     """(N,) position of each call's stratum; None where one lies in a stratum that the draw had not."""
     place = {stratum_name(stratum.values): position for position, stratum in enumerate(draw.strata)}
-    fields = list(draw.strata[0].values)
-    if not fields:
-        return np.zeros(frame.num_rows, dtype=np.int64)
-    found = np.array([place.get(stratum_name(values), -1) for values in frame.select(fields).to_pylist()])
+    found = np.full(frame.num_rows, -1, dtype=np.int64)
+    # Products with budgets of their own may be cut by fewer fields than others.
+    for fields in sorted({tuple(stratum.values) for stratum in draw.strata}, key=len, reverse=True):
+        values = frame.select(list(fields)).to_pylist() if fields else [{}] * frame.num_rows
+        here = np.array([place.get(stratum_name(each), -1) for each in values], dtype=np.int64)
+        found = np.where(found < 0, here, found)
     return None if np.any(found < 0) else found
 
 

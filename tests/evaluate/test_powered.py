@@ -10,9 +10,12 @@ import pyarrow as pa
 import pytest
 
 from canonry import lake
-from canonry.catalog.specs import EvalScorer
+from canonry.catalog.specs import EvalScorer, Sampling
 from canonry.evaluate.estimates import estimate_all
 from canonry.evaluate.monitors import check_monitor
+from canonry.evaluate.sample import read_sample
+from canonry.evaluate.scores import read_scores
+from canonry.labels import read_draw
 from canonry.stats.ppi import estimate_with_scores
 
 WEEK = [dt.date(2026, 11, 9) + dt.timedelta(days=number) for number in range(7)]
@@ -188,3 +191,25 @@ def test_calls_that_came_after_the_draw_are_left_out(zones, catalog, scored):
     row = _rows(zones, catalog)["prediction_powered"]
     assert row["refused"] is None
     assert "of 840 calls" in row["method"]
+
+
+def test_products_that_are_cut_by_other_fields_keep_their_calls(zones, catalog, live_day):
+    scheme = catalog.schemes["groundedness"]
+    said = {"strata": ["product", "response_model"], "per_day": 4, "per_product": {"p": 3, "q": 1}}
+    catalog.schemes["groundedness"] = scheme.model_copy(update={"sampling": Sampling.model_validate(said)})
+    calls = [
+        {"inference_id": f"{product}-{model}-{each}", "product": product, "response_model": model}
+        for product in "pq"
+        for model in ("m1", "m2")
+        for each in range(5)
+    ]
+    live_day(DAY, calls, {call["inference_id"]: ["grounded"] for call in calls})
+    draw = read_draw(zones.journal, "groundedness", 1, DAY)
+    assert {len(stratum.values) for stratum in draw.strata} == {1, 2}
+    scorer = EvalScorer(name="groundedness", metric="hallucinated")
+    spec = catalog.evals[EVAL].model_copy(update={"scorer": scorer})
+    _write_scores(zones, DAY, {call["inference_id"]: 0.5 for call in calls})
+    sample = read_sample(zones, spec, catalog.schemes["groundedness"], [DAY])
+    scores = read_scores(zones, spec, sample)
+    assert scores.refused is None
+    assert np.bincount(scores.stratum).tolist() == sample.population.tolist()
