@@ -253,5 +253,5 @@ def test_an_empty_home_has_a_page_too(open_page: Open, tmp_path: Path) -> None:
     zones = open_zones(tmp_path)
     publish_scorecard(zones, labels=[], candidates=[], now=NOW)
     page = open_page(Path(zones.published.url, PATH), viewport=PHONE)
-    assert page.get_by_text("is not published yet").count() == 3
+    assert page.get_by_text("is not published yet").count() == 4
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
