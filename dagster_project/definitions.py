@@ -5,7 +5,19 @@ from __future__ import annotations
 import dagster as dg
 
 from canonry import catalog as catalogs
-from dagster_project import collect, cost, evaluate, feedback, govern, index, label, publish, schedules, transform
+from dagster_project import (
+    collect,
+    cost,
+    evaluate,
+    feedback,
+    govern,
+    index,
+    label,
+    publish,
+    schedules,
+    score,
+    transform,
+)
 from dagster_project.resources import ASSETS, Platform, dbt_resource
 
 
@@ -23,6 +35,7 @@ def build(platform: Platform, timetable: schedules.Timetable) -> dg.Definitions:
         cost.build(catalog),
         # ─▶ evaluate, between the two runs of dbt
         transform.build(),
+        score.build(catalog),
         evaluate.build(catalog),
         feedback.build(),
         # ─▶ index

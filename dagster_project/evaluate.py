@@ -28,14 +28,6 @@ def build(catalog: Catalog) -> dg.Definitions:
         owners=["team:ai_quality"],
         kinds={"parquet"},
     )
-    scores = dg.AssetSpec(
-        ["lake", "scores"],
-        description="Automatic scores of answers, joined into outcomes where a scorer has written them; none does here "
-        "yet. One row per inference, metric and scorer version.",
-        group_name=GROUP,
-        owners=["team:ai_quality"],
-        kinds={"parquet"},
-    )
     each = [
         dg.AssetSpec(
             ["estimates", name],
@@ -68,7 +60,7 @@ def build(catalog: Catalog) -> dg.Definitions:
             yield dg.MaterializeResult(asset_key=["estimates", name], metadata={**metadata, "response": answered})
 
     checks = [_check(name, spec) for name, spec in catalog.monitors.items()]
-    return dg.Definitions(assets=[scores, estimate], asset_checks=checks)
+    return dg.Definitions(assets=[estimate], asset_checks=checks)
 
 
 def _answered(response: Sequence[StratumResponse]) -> dg.MarkdownMetadataValue:

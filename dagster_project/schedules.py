@@ -5,7 +5,7 @@ Whether there is news is read from the zones, never remembered here: a daemon th
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,23 +22,16 @@ from canonry.labels import list_draws
 from canonry.locations import LocationError, expand, fingerprint, stored_files
 from canonry.publish import unpublished
 from dagster_project.label import days_concerned
-from dagster_project.resources import DAILY, DAYS_PER_RUN, Platform
+from dagster_project.resources import DAILY, Platform
+from dagster_project.runs import FIRST_DAY, LAST_DAY, Requests, Tick, by_range, once
 from dagster_project.wakeups import label_studio_changed
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition as Job
 
-FIRST_DAY, LAST_DAY = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
-"""Tags of a run over a range of days."""
-
 MINUTES_BEFORE_ASKING_AGAIN = 10
 DAYS_OPEN_TO_DRAWS = 14
 """A day that is older is not drawn from by itself: a year of old logs must not swamp those who label."""
-
-QUEUED = "A run that waits in the queue is about to do it"
-
-Requests = list[dg.RunRequest] | dg.SkipReason
-Tick = dg.ScheduleEvaluationContext
 
 
 @dataclass(frozen=True)
@@ -51,6 +44,7 @@ class Timetable:
     draw_labels: str = "0 6 * * 1-5"
     pull_labels: str = "35 6-19 * * 1-5"
     rebuild_indexes: str = "0 3 * * 0"
+    train_scorers: str = "0 4 * * 0"
     landing_news: int = 60
     label_inbox: int = 60
     label_studio_changed: int = 30
@@ -74,6 +68,7 @@ def _jobs(catalog: Catalog) -> "dict[str, Job]":
     keys = dg.AssetSelection.assets
     files = keys(*(["landing", name] for name, each in catalog.sources.items() if each.location))
     indexes = dg.AssetSelection.groups("index")
+    scorers = keys(*(["published", "scorers", name] for name in catalog.scorers))
     answers = keys(*(["journal", "annotations", name] for name in catalog.schemes))
     sent = keys(*(["label_studio", name, "tasks"] for name in catalog.schemes))
     doubts = keys(*(["label_studio", name, "adjudication"] for name in catalog.schemes))
@@ -83,15 +78,19 @@ def _jobs(catalog: Catalog) -> "dict[str, Job]":
     draws = dg.AssetSelection.groups("label") - answers - made_of_answers - doubts
     tables = dg.AssetSelection.groups("cost", "transform", "evaluate", "govern", "publish") | made_of_answers
     daily = {
-        "loop": (dg.AssetSelection.all() - indexes - files, "The whole loop for some days, as a backfill runs it."),
+        "loop": (
+            dg.AssetSelection.all() - indexes - files - scorers,
+            "The whole loop for some days, as a backfill runs it.",
+        ),
         "collect": (dg.AssetSelection.groups("collect") - files, "From landing to the lake."),
-        "recompute": (tables, "Labels, charges, estimates and tables, and their releases."),
+        "recompute": (tables - scorers, "Labels, charges, estimates and tables, and their releases."),
         "draw_labels": (draws, "Draw what people are asked about, and hand it out."),
     }
     other = {
         "take_files": (files, "Take new files of every file drop."),
         "pull_labels": (sent | answers | doubts, "Send what Label Studio lacks, and take in what people answered."),
         "rebuild_indexes": (indexes, "Every canonical index, each behind its gate."),
+        "train_scorers": (scorers, "Every scorer from the newest gold set, each behind its gate."),
     }
     made = {
         name: dg.define_asset_job(name, selection, partitions_def=DAILY, description=description)
@@ -115,42 +114,47 @@ def _schedules(catalog: Catalog, jobs: "dict[str, Job]", timetable: Timetable) -
             for name, spec in platform.catalog.sources.items()
             if spec.location and any(waiting_files(platform.zones, name, spec))
         ]
-        return _once(context, "take_files", ", ".join(waiting)) if waiting else dg.SkipReason("No file waits")
+        return once(context, "take_files", ", ".join(waiting)) if waiting else dg.SkipReason("No file waits")
 
     @dg.schedule(**common("collect"), description="Every hour, the days that the sensor on landing has not asked for.")
     def collect(context: Tick, platform: Platform) -> Requests:
         days = days_to_collect(platform.zones, today=platform.today())
-        return _by_range(context, "collect", days, platform.now()) if days else dg.SkipReason("Nothing landed")
+        return by_range(context, "collect", days, platform.now()) if days else dg.SkipReason("Nothing landed")
 
     @dg.schedule(**common("recompute"), description="Every night, the days whose calls, feedback or labels changed.")
     def recompute(context: Tick, platform: Platform) -> Requests:
         today = platform.today()
         if days := [day for day in _days_to_recompute(platform) if day <= today]:
-            return _by_range(context, "recompute", days, platform.now())
+            return by_range(context, "recompute", days, platform.now())
         if names := unpublished(platform.zones, platform.catalog, today):
-            return _by_range(context, "recompute", [today], platform.now(), f"not released yet: {', '.join(names)}")
+            return by_range(context, "recompute", [today], platform.now(), f"not released yet: {', '.join(names)}")
         return dg.SkipReason("No table is out of date, and no prompt or model either")
 
     @dg.schedule(**common("draw_labels"), description="On weekdays, the days that are over and were not drawn from.")
     def draw_labels(context: Tick, platform: Platform) -> Requests:
         if days := _days_to_draw(platform):
-            return _by_range(context, "draw_labels", days, platform.now())
+            return by_range(context, "draw_labels", days, platform.now())
         return dg.SkipReason("Every day that is over was drawn from")
 
     @dg.schedule(**common("pull_labels"), description="On weekdays, every hour, from Label Studio.")
     def pull_labels(context: Tick) -> Requests:
         if server_url() is None:
             return dg.SkipReason(NOT_CONFIGURED)
-        return _once(context, "pull_labels", "")
+        return once(context, "pull_labels", "")
 
     @dg.schedule(**common("rebuild_indexes"), description="Every week: what did not change is not embedded again.")
     def rebuild_indexes(context: Tick) -> Requests:
-        return _once(context, "rebuild_indexes", "")
+        return once(context, "rebuild_indexes", "")
+
+    @dg.schedule(**common("train_scorers"), description="Every week: the same gold set gives the same scorer again.")
+    def train_scorers(context: Tick) -> Requests:
+        return once(context, "train_scorers", "")
 
     labeling = [draw_labels, pull_labels] if catalog.schemes else []
     indexing = [rebuild_indexes] if catalog.indexes else []
     filed = [take_files] if any(each.location for each in catalog.sources.values()) else []
-    return [*filed, collect, recompute, *labeling, *indexing]
+    scoring = [train_scorers] if catalog.scorers else []
+    return [*filed, collect, recompute, *labeling, *indexing, *scoring]
 
 
 def _landing_news(job: "Job", seconds: int) -> dg.SensorDefinition:
@@ -164,7 +168,7 @@ def _landing_news(job: "Job", seconds: int) -> dg.SensorDefinition:
         now = platform.now()
         asked = now - dt.timedelta(minutes=now.minute % MINUTES_BEFORE_ASKING_AGAIN)
         days = days_to_collect(platform.zones, today=now.date())
-        return _by_range(context, "collect", days, asked) if days else dg.SkipReason("Nothing new has landed")
+        return by_range(context, "collect", days, asked) if days else dg.SkipReason("Nothing new has landed")
 
     return landing_news
 
@@ -253,52 +257,3 @@ def _when_changed(
         return dg.SkipReason(otherwise)
     # Without a run key: what went and came back is new, though it was asked for before.
     return dg.SensorResult(run_requests=[dg.RunRequest()], cursor=cursor)
-
-
-def _by_range(
-    context: Tick | dg.SensorEvaluationContext, job: str, days: Iterable[dt.date], asked: dt.datetime, why: str = ""
-) -> Requests:
-    """A run for each stretch of days that follow each other, so that dbt starts once for all of them.
-
-    Days of a run that still waits in the queue are left out: when it starts, it finds what is new by then.
-    """
-    waiting = {day for run in _queued(context, job) for day in _days_of(run)}
-    requests = []
-    for first, last in _stretches(sorted(set(days) - waiting)):
-        tags = {FIRST_DAY: first.isoformat(), LAST_DAY: last.isoformat()}
-        if why:
-            tags["canonry/news"] = why
-        requests.append(dg.RunRequest(run_key=f"{first} {last} {asked:%Y-%m-%dT%H:%M}", tags=tags))
-    return requests or dg.SkipReason(QUEUED)
-
-
-def _once(context: Tick, job: str, why: str) -> Requests:
-    if _queued(context, job):
-        return dg.SkipReason(QUEUED)
-    return [dg.RunRequest(tags={"canonry/news": why} if why else {})]
-
-
-def _queued(context: Tick | dg.SensorEvaluationContext, job: str) -> Sequence[dg.DagsterRun]:
-    statuses = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED]
-    return context.instance.get_runs(dg.RunsFilter(job_name=job, statuses=statuses))
-
-
-def _days_of(run: dg.DagsterRun) -> list[dt.date]:
-    if FIRST_DAY not in run.tags:
-        return []
-    first, last = (dt.date.fromisoformat(run.tags[tag]) for tag in (FIRST_DAY, LAST_DAY))
-    return [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]
-
-
-def _stretches(days: Sequence[dt.date]) -> Iterator[tuple[dt.date, dt.date]]:
-    first = None
-    for day in days:
-        if first is None:
-            first = last = day
-        elif day == last + dt.timedelta(days=1) and (day - first).days < DAYS_PER_RUN:
-            last = day
-        else:
-            yield first, last
-            first = last = day
-    if first is not None:
-        yield first, last

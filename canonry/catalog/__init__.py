@@ -13,6 +13,7 @@ from canonry.catalog.specs import (
     MonitorSpec,
     PromptSpec,
     SchemeSpec,
+    ScorerSpec,
     SourceSpec,
     Spec,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "PromptSpec",
     "Redaction",
     "SchemeSpec",
+    "ScorerSpec",
     "SourceSpec",
     "Spec",
     "load",

@@ -21,6 +21,7 @@ from canonry.catalog.specs import (
     MonitorSpec,
     PromptSpec,
     SchemeSpec,
+    ScorerSpec,
     SourceSpec,
     Spec,
 )
@@ -57,6 +58,7 @@ class Catalog:
     prompts: dict[str, PromptSpec] = field(default_factory=dict)
     schemes: dict[str, SchemeSpec] = field(default_factory=dict)
     indexes: dict[str, IndexSpec] = field(default_factory=dict)
+    scorers: dict[str, ScorerSpec] = field(default_factory=dict)
     evals: dict[str, EvalSpec] = field(default_factory=dict)
     monitors: dict[str, MonitorSpec] = field(default_factory=dict)
 
@@ -169,10 +171,16 @@ def _references(catalog: Catalog, broken: set[Path]) -> Iterator[Problem]:
             other = catalog.path("models", index.encoder)
             message = f"{index.chunking.max_tokens} is more than the {model.encoder.max_tokens} of {other}"
             yield Problem(str(catalog.path("indexes", name)), "chunking.max_tokens", message)
+    for name, scorer in catalog.scorers.items():
+        yield from missing("scorers", name, "scheme", "schemes", scorer.scheme)
+        if scheme := catalog.schemes.get(scorer.scheme):
+            yield from _reads_scheme(catalog, "scorers", name, scorer, scheme)
+        if scorer.encoder is not None:
+            yield from missing("scorers", name, "encoder", "models", scorer.encoder)
     for name, spec in catalog.evals.items():
         yield from missing("evals", name, "scheme", "schemes", spec.scheme)
         if scheme := catalog.schemes.get(spec.scheme):
-            yield from _eval_reads_scheme(catalog, name, spec, scheme)
+            yield from _reads_scheme(catalog, "evals", name, spec, scheme)
     for name, monitor in catalog.monitors.items():
         yield from missing("monitors", name, "eval", "evals", monitor.eval)
         if (watched := catalog.evals.get(monitor.eval)) and monitor.slice not in watched.slices:
@@ -196,8 +204,10 @@ def _expressions(catalog: Catalog, name: str, source: SourceSpec) -> Iterator[Pr
             yield Problem(path, f"{where}.where", wrong)
 
 
-def _eval_reads_scheme(catalog: Catalog, name: str, spec: EvalSpec, scheme: SchemeSpec) -> Iterator[Problem]:
-    path, other = str(catalog.path("evals", name)), catalog.path("schemes", spec.scheme)
+def _reads_scheme(
+    catalog: Catalog, kind: str, name: str, spec: EvalSpec | ScorerSpec, scheme: SchemeSpec
+) -> Iterator[Problem]:
+    path, other = str(catalog.path(kind, name)), catalog.path("schemes", spec.scheme)
     choices = {choice.name: choice.choices for choice in scheme.choices}
     if spec.field not in choices:
         yield Problem(path, "field", f"{other} has no choice {spec.field!r} (it has {', '.join(choices)})")

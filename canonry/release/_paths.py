@@ -11,7 +11,7 @@ from canonry.release._errors import ReleaseError
 
 MANIFEST = "manifest.json"
 
-Kind = Literal["indexes", "tables", "prompts", "models", "gold", "scorecard"]
+Kind = Literal["indexes", "tables", "prompts", "models", "gold", "scorers", "scorecard"]
 KINDS: tuple[str, ...] = get_args(Kind)
 """What can be released; a folder of `published/` each."""
 

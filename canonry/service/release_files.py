@@ -26,8 +26,9 @@ SCOPES = {
     "tables": "read:tables",
     "scorecard": "read:tables",
     "gold": "admin",
+    "scorers": "admin",
 }
-"""Scope that a kind of release needs. A gold set holds what people asked in production."""
+"""Scope that a kind of release needs. A gold set holds what people asked in production, a scorer words of it."""
 
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
 

@@ -28,7 +28,7 @@ from canonry.storage import Storage
 
 Name = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
 Version = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$")]
-Kind = Literal["indexes", "tables", "prompts", "models", "gold", "scorecard"]
+Kind = Literal["indexes", "tables", "prompts", "models", "gold", "scorers", "scorecard"]
 
 
 async def _admitted(request: Request, kind: Kind) -> Caller:

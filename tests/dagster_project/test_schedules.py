@@ -19,7 +19,7 @@ from canonry.label.partition import write_labels
 from canonry.label.wakeup import look_now, wake
 from canonry.landing import LandingWriter
 from canonry.storage import Zones, open_zones
-from dagster_project import schedules
+from dagster_project import runs
 from dagster_project.label import days_concerned
 from dagster_project.resources import ASSETS, DAYS_PER_RUN, Platform
 
@@ -83,7 +83,7 @@ def look(name: str, zones: Zones, instance: dg.DagsterInstance, cursor: str | No
 
 def ranges(requests: list[dg.RunRequest] | str) -> list[tuple[str, str]]:
     assert not isinstance(requests, str), requests
-    return [(each.tags[schedules.FIRST_DAY], each.tags[schedules.LAST_DAY]) for each in requests]
+    return [(each.tags[runs.FIRST_DAY], each.tags[runs.LAST_DAY]) for each in requests]
 
 
 def land(zones: Zones, *days: dt.date) -> None:
@@ -127,10 +127,10 @@ def test_a_sensor_asks_again_only_after_a_while(home: Zones) -> None:
 def test_days_that_a_queued_run_is_about_to_collect_are_not_asked_for_again(home: Zones, name: str) -> None:
     land(home, TODAY - 5 * DAY, TODAY - DAY, TODAY)
     with dg.instance_for_test() as instance:
-        queue(instance, {schedules.FIRST_DAY: "2026-11-15", schedules.LAST_DAY: "2026-11-19"})
+        queue(instance, {runs.FIRST_DAY: "2026-11-15", runs.LAST_DAY: "2026-11-19"})
         assert ranges(tick(name, home, instance=instance)) == [("2026-11-20", "2026-11-20")]
-        queue(instance, {schedules.FIRST_DAY: "2026-11-20", schedules.LAST_DAY: "2026-11-20"})
-        assert tick(name, home, instance=instance) == schedules.QUEUED
+        queue(instance, {runs.FIRST_DAY: "2026-11-20", runs.LAST_DAY: "2026-11-20"})
+        assert tick(name, home, instance=instance) == runs.QUEUED
 
 
 def queue(instance: dg.DagsterInstance, tags: dict[str, str]) -> None:
@@ -226,6 +226,6 @@ def test_a_file_in_a_drop_is_asked_for(home: Zones, tmp_path: Path, monkeypatch:
 
 def test_months_are_cut_into_runs() -> None:
     days = [TODAY + number * DAY for number in range(70)]
-    found = list(schedules._stretches(days))
+    found = list(runs.stretches(days))
     assert [(last - first).days + 1 for first, last in found] == [DAYS_PER_RUN, DAYS_PER_RUN, 70 - 2 * DAYS_PER_RUN]
-    assert list(schedules._stretches([])) == []
+    assert list(runs.stretches([])) == []

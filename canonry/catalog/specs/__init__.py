@@ -7,6 +7,7 @@ from canonry.catalog.specs.models import Encoder, ModelPrice, ModelSpec, Price, 
 from canonry.catalog.specs.prompts import PromptSpec, PromptVersion
 from canonry.catalog.specs.sampling import Overlap, SampleScore, Sampling
 from canonry.catalog.specs.schemes import Agreement, Choice, Consensus, Gold, KnownAnswers, SchemeSpec, Splits
+from canonry.catalog.specs.scorers import ScorerSpec
 from canonry.catalog.specs.sources import Emit, Lookup, SourceSpec
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "SampleScore",
     "Sampling",
     "SchemeSpec",
+    "ScorerSpec",
     "SourceSpec",
     "Spec",
     "Splits",
@@ -46,6 +48,7 @@ __all__ = [
 ]
 
 KINDS: dict[str, type[Spec]] = {
-    kind.folder: kind for kind in (SourceSpec, ModelSpec, PromptSpec, SchemeSpec, IndexSpec, EvalSpec, MonitorSpec)
+    kind.folder: kind
+    for kind in (SourceSpec, ModelSpec, PromptSpec, SchemeSpec, IndexSpec, ScorerSpec, EvalSpec, MonitorSpec)
 }
 """Spec class by folder of `assets/`."""

@@ -1,0 +1,67 @@
+"""Requests for runs: a run for each stretch of days, and none where one already waits."""
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+
+import dagster as dg
+
+from dagster_project.resources import DAYS_PER_RUN
+
+FIRST_DAY, LAST_DAY = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+"""Tags of a run over a range of days."""
+
+QUEUED = "A run that waits in the queue is about to do it"
+
+Requests = list[dg.RunRequest] | dg.SkipReason
+Tick = dg.ScheduleEvaluationContext
+
+
+def by_range(
+    context: Tick | dg.SensorEvaluationContext, job: str, days: Iterable[dt.date], asked: dt.datetime, why: str = ""
+) -> Requests:
+    """A run for each stretch of days that follow each other, so that dbt starts once for all of them.
+
+    Days of a run that still waits in the queue are left out: when it starts, it finds what is new by then.
+    """
+    waiting = {day for run in _queued(context, job) for day in _days_of(run)}
+    requests = []
+    for first, last in stretches(sorted(set(days) - waiting)):
+        tags = {FIRST_DAY: first.isoformat(), LAST_DAY: last.isoformat()}
+        if why:
+            tags["canonry/news"] = why
+        requests.append(dg.RunRequest(run_key=f"{first} {last} {asked:%Y-%m-%dT%H:%M}", tags=tags))
+    return requests or dg.SkipReason(QUEUED)
+
+
+def once(context: Tick, job: str, why: str) -> Requests:
+    """A run, but where one waits already."""
+    if _queued(context, job):
+        return dg.SkipReason(QUEUED)
+    return [dg.RunRequest(tags={"canonry/news": why} if why else {})]
+
+
+def _queued(context: Tick | dg.SensorEvaluationContext, job: str) -> Sequence[dg.DagsterRun]:
+    statuses = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED]
+    return context.instance.get_runs(dg.RunsFilter(job_name=job, statuses=statuses))
+
+
+def _days_of(run: dg.DagsterRun) -> list[dt.date]:
+    if FIRST_DAY not in run.tags:
+        return []
+    first, last = (dt.date.fromisoformat(run.tags[tag]) for tag in (FIRST_DAY, LAST_DAY))
+    return [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]
+
+
+def stretches(days: Sequence[dt.date]) -> Iterator[tuple[dt.date, dt.date]]:
+    """First and last day of each stretch of ascending days that follow each other, at most DAYS_PER_RUN long."""
+    first = None
+    for day in days:
+        if first is None:
+            first = last = day
+        elif day == last + dt.timedelta(days=1) and (day - first).days < DAYS_PER_RUN:
+            last = day
+        else:
+            yield first, last
+            first = last = day
+    if first is not None:
+        yield first, last
