@@ -25,7 +25,7 @@ _PASSED = ("authorization", "content-type", "accept")
 
 
 class FaultyProxy(ThreadingHTTPServer):
-    """Passes requests on to `backend`. Every third of a kind (method and path, numbers apart) fails."""
+    """Passes requests on to `backend`. Every fifth of a kind (method and path, numbers apart) fails."""
 
     daemon_threads = True
 
@@ -49,7 +49,7 @@ class FaultyProxy(ThreadingHTTPServer):
         kind = f"{method} {re.sub('[0-9]+', 'N', path.partition('?')[0])}"
         with self._lock:
             self._calls[kind] += 1
-            if self._calls[kind] % 3:
+            if self._calls[kind] % 5:
                 return None
             late = sum(count for (_, fault), count in self.made.items() if fault == LATE)
             found = next(fault for fault in self._faults if fault != LATE or late < MOST_LATE)

@@ -30,7 +30,7 @@ from tests.system.labeling import SCHEME
 from tests.system.month import DAYS, Annotators, draw, number_of, real_answers
 
 NAME = "month"
-ITEMS = int(os.environ.get("CANONRY_MONTH_ITEMS", "4"))
+ITEMS = int(os.environ.get("CANONRY_MONTH_ITEMS", "3"))
 """Items a day."""
 
 CLIENT_TIMEOUT_S = 10.0
@@ -84,7 +84,7 @@ def test_a_simulated_month_with_faults_at_every_call_loses_and_doubles_nothing(
             persist(pull_annotations, zones, client, NAME, SCHEME, last, sweep=True)
             _assert_same(zones, _tasks(zones, server), people)
     assert {fault for _, fault in proxy.made} == set(FAULTS)
-    assert failures.total() > len(DAYS) // 2, "hardly anything failed: nothing was tried"
+    assert failures.total() > len(DAYS) // 7, "hardly anything failed: nothing was tried"
 
 
 def _tasks(zones: Zones, server: Server) -> list[dict[str, Any]]:
