@@ -22,10 +22,10 @@ demo: $(VENV)/.installed ## Run the whole loop on the documentation assistant (L
 	$(BIN)/canonry demo $(if $(LABEL_STUDIO),--label-studio)
 
 test: $(VENV)/.installed ## Run the tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/system
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/system
 
 test-system: $(VENV)/.installed ## Run the tests on real servers and a browser (Debian's chromium and postgresql): 20 minutes
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/system
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/system
 
 check: $(VENV)/.installed ## Lint, format, types, SQL, walls, catalog: in seconds
 	$(BIN)/ruff check .
