@@ -41,9 +41,15 @@ class ThisCatalog(Platform):
 def materialize(home: Path, key: list[str], partition: str | None = None) -> dict[str, dg.MetadataValue]:
     platform = ThisCatalog(home=str(home))
     assets = [*(score.build(CATALOG).assets or ())]
-    result = dg.materialize(
-        assets, selection=[dg.AssetKey(key)], resources={"platform": platform}, partition_key=partition
-    )
+    # An instance of this test's own: Dagster else asks the process's last one for its state, and that may be gone.
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize(
+            assets,
+            selection=[dg.AssetKey(key)],
+            resources={"platform": platform},
+            partition_key=partition,
+            instance=instance,
+        )
     (event,) = result.get_asset_materialization_events()
     return dict(event.materialization.metadata)
 
