@@ -115,7 +115,9 @@ def annotate(database: Path) -> None:
         connection.execute(
             f"insert into task_completion ({names}) select {marks}, id, project_id from task", list(needed.values())
         )
-        connection.execute("update task set total_annotations = 1, is_labeled = 1")
+        # One a minute: a pull looks again at what changed in the last minute of the one before.
+        when = "strftime('%Y-%m-%d %H:%M:%S.000000', '2026-01-01', '+' || id || ' minutes')"
+        connection.execute(f"update task set total_annotations = 1, is_labeled = 1, updated_at = {when}")
 
 
 def sending(home: str, scheme: SchemeSpec, moved: Synchronized[int], memory: Synchronized[int]) -> None:

@@ -242,6 +242,10 @@ def build_labels(catalog: Catalog) -> dg.Definitions:
         platform.recomputes(context)
         days = days_of(context)
         made = [write_labels(platform.zones, day) for day in days]
+        # A later day may have been computed, by a run of its own, from what these days' labels were until now.
+        changed = [day for day, each in zip(days, made, strict=True) if each.changed and each.rows]
+        for name in catalog.schemes:
+            _tell(platform, name, changed, done=days)
         known = sum(write_known_answers(platform.zones, day) for day in days)
         table = lake.read(platform.zones.lake, "labels", days, ["scheme", "item_id", "result", "stratum", "simulated"])
         simulated = sum(bool(value) for value in table["simulated"].to_pylist())
@@ -306,9 +310,12 @@ def days_concerned(catalog: Catalog, name: str, days: Iterable[dt.date]) -> set[
     return {day + dt.timedelta(days=later) for day in days for later in range(reach)}
 
 
-def _tell(platform: Platform, name: str, days: Iterable[dt.date]) -> None:
-    """Note the days to compute again. One still to come is computed when it has come, though nobody may call on it."""
-    for day in days_concerned(platform.catalog, name, days):
+def _tell(platform: Platform, name: str, days: Iterable[dt.date], done: Iterable[dt.date] = ()) -> None:
+    """Note the days to compute again, but for those that this run computes.
+
+    One still to come is computed when it has come, though nobody may call on it.
+    """
+    for day in days_concerned(platform.catalog, name, days) - set(done):
         news.tell(platform.zones.lake, news.OUTCOMES, day, f"labels of {name}")
 
 
