@@ -24,7 +24,7 @@ from canonry.storage import Zones
 from tests.system.labeling import SCHEME, region
 
 FIRST = dt.date(2026, 11, 2)
-DAYS = [FIRST + dt.timedelta(days=number) for number in range(int(os.environ.get("CANONRY_MONTH_DAYS", "28")))]
+DAYS = [FIRST + dt.timedelta(days=number) for number in range(int(os.environ.get("CANONRY_MONTH_DAYS", "7")))]
 
 ANNOTATORS = ((0.95, 0.95), (0.90, 0.85), (0.85, 0.90), (0.60, 0.60), (0.00, 1.00))
 """Sensitivity to hallucinated answers, and specificity, of each simulated annotator."""

@@ -1,4 +1,9 @@
-"""A simulated month on a real server, each of our calls failing now and then: nothing is lost, nothing doubled."""
+"""A simulated month on a real server, each of our calls failing now and then: nothing is lost, nothing doubled.
+
+    CANONRY_MONTH_DAYS=28 .venv/bin/python -m pytest -s tests/system/test_label_studio_month.py
+
+Without CANONRY_MONTH_DAYS it is the month's first week. CANONRY_MONTH_ITEMS is how many items a day has.
+"""
 
 from __future__ import annotations
 
