@@ -13,6 +13,7 @@ from dagster_project import (
     govern,
     index,
     label,
+    labels,
     publish,
     schedules,
     score,
@@ -30,7 +31,7 @@ def build(platform: Platform, timetable: schedules.Timetable) -> dg.Definitions:
         collect.build(catalog),
         # ─▶ label
         *(label.build(name, spec) for name, spec in catalog.schemes.items()),
-        label.build_labels(catalog),
+        labels.build(catalog),
         # ─▶ cost
         cost.build(catalog),
         # ─▶ evaluate, between the two runs of dbt

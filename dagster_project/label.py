@@ -1,25 +1,17 @@
 """Label: each day's draw, its tasks for Label Studio, what reviewers answered, and the gold set they agree on."""
 
-import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
-import pyarrow as pa
 
-from canonry import lake
-from canonry.catalog import Catalog, SchemeSpec
-from canonry.collect import news
+from canonry.catalog import SchemeSpec
 from canonry.label.doubts import export_doubts, send_doubts
 from canonry.label.draws import draw_day, never_in_frame
 from canonry.label.gold import CANDIDATE, gold_set, judge
 from canonry.label.gold.read import read_datasheet
 from canonry.label.inbox import import_annotations
-from canonry.label.known import HISTORY_DAYS
-from canonry.label.known_answers import write_known_answers
-from canonry.label.measure import QUARTER, check_floor, write_agreement
-from canonry.label.partition import write_labels
 from canonry.label.progress import label_progress
 from canonry.label.project import page_url
 from canonry.label.pull import NOTHING, pull_annotations
@@ -32,11 +24,10 @@ from canonry.label.wakeup import look_now
 from canonry.labels import list_draws
 from canonry.publish import release_and_promote
 from canonry.release import PRODUCTION
-from dagster_project.evidence import counts, governed, labeling, matrix, owners, preview
+from dagster_project.evidence import counts, governed, labeling, owners
+from dagster_project.labels import GROUP, tell
 from dagster_project.resources import DAILY, RANGE, Platform, days_of
 
-GROUP = "label"
-AGREEMENT = dg.AssetKey(["lake", "agreement"])
 POOL = "label_studio"
 """Of everything that writes to the server: it notices no second import."""
 
@@ -108,9 +99,9 @@ def build(name: str, spec: SchemeSpec) -> dg.Definitions:
             found = send_tasks(platform.zones, client, name, scheme)
         for problem in found.problems:
             context.log.warning(problem)
-        counts = {"sent": found.sent, "already_there": found.already_there, "problems": len(found.problems)}
-        counts |= {"recalled": recalled.removed, "answered_while_recalled": recalled.answered}
-        return dg.MaterializeResult(metadata={**counts, "project": dg.MetadataValue.url(page_url(found.project))})
+        shown = {"sent": found.sent, "already_there": found.already_there, "problems": len(found.problems)}
+        shown |= {"recalled": recalled.removed, "answered_while_recalled": recalled.answered}
+        return dg.MaterializeResult(metadata={**shown, "project": dg.MetadataValue.url(page_url(found.project))})
 
     @dg.asset(
         key=["journal", "annotations", name],
@@ -126,13 +117,13 @@ def build(name: str, spec: SchemeSpec) -> dg.Definitions:
         with _server_errors(), platform.alone(POOL, context.log):
             look_now(zones.exchange, name)
             found = import_annotations(zones, name, scheme)
-            _tell(platform, name, found.days)
+            tell(platform, name, found.days)
             client = connect()
             pulled = pull_annotations(zones, client, name, scheme, platform.now()) if client else NOTHING
-            _tell(platform, name, pulled.days)
+            tell(platform, name, pulled.days)
             now = platform.now()
             settled = pull_annotations(zones, client, name, scheme, now, adjudication=True) if client else NOTHING
-            _tell(platform, name, settled.days)
+            tell(platform, name, settled.days)
         problems = [*found.problems, *pulled.problems, *settled.problems]
         for place, problem in problems:
             context.log.warning("%s: %s", place, problem)
@@ -222,101 +213,6 @@ def build(name: str, spec: SchemeSpec) -> dg.Definitions:
         return dg.AssetCheckResult(passed=verdict.passed, severity=dg.AssetCheckSeverity.WARN, description=said)
 
     return dg.Definitions(assets=[draws, tasks, sent, annotations, doubts, gold], asset_checks=[promoted])
-
-
-def build_labels(catalog: Catalog) -> dg.Definitions:
-    """The labels of every scheme, by the day of the call they are about."""
-
-    @dg.asset(
-        key=["lake", "labels"],
-        deps=[["journal", "annotations", name] for name in catalog.schemes],
-        description="Annotations of drawn items, joined with their draw, by the day of the labeled call. "
-        "One row per annotation.",
-        group_name=GROUP,
-        owners=["team:ai_quality"],
-        kinds={"parquet"},
-        partitions_def=DAILY,
-        backfill_policy=RANGE,
-    )
-    def labels(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
-        platform.recomputes(context)
-        days = days_of(context)
-        made = [write_labels(platform.zones, day) for day in days]
-        # A later day may have been computed, by a run of its own, from what these days' labels were until now.
-        changed = [day for day, each in zip(days, made, strict=True) if each.changed and each.rows]
-        for name in catalog.schemes:
-            _tell(platform, name, changed, done=days)
-        known = sum(write_known_answers(platform.zones, day) for day in days)
-        table = lake.read(platform.zones.lake, "labels", days, ["scheme", "item_id", "result", "stratum", "simulated"])
-        simulated = sum(bool(value) for value in table["simulated"].to_pylist())
-        metadata = {"dagster/row_count": table.num_rows, "simulated": simulated, "preview": preview(table)}
-        metadata["answers_to_known_items"] = known
-        return dg.MaterializeResult(metadata={**metadata, "skipped": sum(each.skipped for each in made)})
-
-    @dg.asset(
-        key=AGREEMENT,
-        deps=[
-            dg.AssetDep(key, partition_mapping=dg.AllPartitionMapping())
-            for key in (labels.key, dg.AssetKey(["lake", "annotations"]))
-        ],
-        description="How far reviewers agree beyond chance, in the week and the quarter that each day ends. One row "
-        "per day, scheme version, field, metric, window, annotators and answer.",
-        group_name=GROUP,
-        owners=["team:ai_quality"],
-        kinds={"parquet"},
-    )
-    def agreement(platform: Platform) -> dg.MaterializeResult:
-        made = write_agreement(platform.zones.lake, platform.catalog)
-        latest = lake.read(platform.zones.lake, "agreement", lake.days(platform.zones.lake, "agreement")[-1:])
-        rows = [row for row in latest.to_pylist() if row["window_days"] == QUARTER]
-        shown = pa.Table.from_pylist([row for row in rows if row["metric"] == "alpha"], latest.schema)
-        columns = ["scheme", "field", "value", "interval_low", "interval_high", "items", "annotators", "refused"]
-        metadata: dict[str, Any] = {"days_measured": made.measured, "alpha": preview(shown, columns)}
-        for name, field in sorted({(row["scheme"], row["field"]) for row in rows if row["metric"] == "kappa"}):
-            pairs = [row for row in rows if (row["scheme"], row["field"], row["metric"]) == (name, field, "kappa")]
-            metadata[f"kappa_{name}_{field}".replace(".", "_")] = matrix(pairs)
-        watched = pa.Table.from_pylist([row for row in rows if row["metric"] == "known_answers"], latest.schema)
-        columns = ["scheme", "field", "annotator", "value", "interval_low", "interval_high", "items", "refused"]
-        metadata["known_answers"] = preview(watched, columns, rows=50)
-        return dg.MaterializeResult(metadata={"dagster/row_count": latest.num_rows, **metadata})
-
-    checks = [_agreement_check(name, spec) for name, spec in catalog.schemes.items()]
-    return dg.Definitions(assets=[labels, agreement], asset_checks=checks)
-
-
-def _agreement_check(name: str, spec: SchemeSpec) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        asset=AGREEMENT,
-        name=f"{name.replace('-', '_').replace('.', '_')}_reaches_its_floor",
-        description=f"The interval of Krippendorff's alpha lies above {spec.agreement.alpha_floor} in every choice.",
-        metadata=governed("schemes", name),
-    )
-    def reaches_its_floor(platform: Platform) -> dg.AssetCheckResult:
-        floor = check_floor(platform.zones.lake, name, platform.catalog.schemes[name])
-        return dg.AssetCheckResult(passed=floor.passed, severity=dg.AssetCheckSeverity.WARN, description=floor.message)
-
-    return reaches_its_floor
-
-
-def days_concerned(catalog: Catalog, name: str, days: Iterable[dt.date]) -> set[dt.date]:
-    """Days whose estimates are made from labels of one of these days.
-
-    Those of a window, of annotators' history, and of windows with an item that shares a label as it reads the same.
-    """
-    windows = [each.window_days for each in catalog.evals.values() if each.scheme == name]
-    scheme = catalog.schemes[name]
-    shared = HISTORY_DAYS + max(windows, default=1) if scheme.sampling.same_text_once else 1
-    reach = max([*windows, scheme.consensus.history_days, shared]) if windows else 1
-    return {day + dt.timedelta(days=later) for day in days for later in range(reach)}
-
-
-def _tell(platform: Platform, name: str, days: Iterable[dt.date], done: Iterable[dt.date] = ()) -> None:
-    """Note the days to compute again, but for those that this run computes.
-
-    One still to come is computed when it has come, though nobody may call on it.
-    """
-    for day in days_concerned(platform.catalog, name, days) - set(done):
-        news.tell(platform.zones.lake, news.OUTCOMES, day, f"labels of {name}")
 
 
 @contextmanager

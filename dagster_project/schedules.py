@@ -21,7 +21,7 @@ from canonry.label.tasks import folder
 from canonry.labels import list_draws
 from canonry.locations import LocationError, expand, fingerprint, stored_files
 from canonry.publish import unpublished
-from dagster_project.label import days_concerned
+from dagster_project.labels import days_concerned
 from dagster_project.resources import DAILY, Platform
 from dagster_project.runs import FIRST_DAY, LAST_DAY, Requests, Tick, by_range, once
 from dagster_project.wakeups import label_studio_changed

@@ -162,7 +162,7 @@ def _judge_hit_rate(hit_rate: HitRate, released_version: str | None, limits: Gat
     measured = f"golden hit rate@10 is {hit_rate.candidate:.3f} on {hit_rate.queries} queries"
     difference = hit_rate.difference
     if difference is None:
-        return True, f"{measured}; there is no released version to compare with"
+        return True, measured
     drop = limits.hit_rate_drop
     compared = (
         f"{measured}, {_interval(difference)} to released {released_version} "
@@ -177,7 +177,7 @@ def _judge_hit_rate(hit_rate: HitRate, released_version: str | None, limits: Gat
 def _judge_mean(name: str, measure: Measure, released_version: str | None, drop: float) -> tuple[bool, str]:
     measured = f"{name} is {measure.candidate:.3f}"
     if measure.difference is None:
-        return True, f"{measured}; there is no released version to compare with"
+        return True, measured
     compared = f"{measured}, {_interval(measure.difference)} to released {released_version}"
     return _verdict(measure.difference, compared, drop, _LOOK)
 

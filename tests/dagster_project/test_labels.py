@@ -11,7 +11,7 @@ import pytest
 from canonry import catalog, lake
 from canonry.collect import news
 from canonry.storage import Zones
-from dagster_project import label
+from dagster_project import labels
 from dagster_project.resources import ASSETS, Platform
 from tests.label.conftest import DAY, annotate, labeled, put_export, scheme, write_calls
 
@@ -22,7 +22,7 @@ NEXT = DAY + dt.timedelta(days=1)
 
 def compute_labels(home: Path, day: dt.date) -> None:
     """Run the labels of one day, as a run of its own."""
-    defined = label.build_labels(catalog.load(ASSETS))
+    defined = labels.build(catalog.load(ASSETS))
     with dg.DagsterInstance.ephemeral() as instance:
         dg.materialize(
             list(defined.assets or ()),

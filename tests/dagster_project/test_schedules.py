@@ -20,7 +20,7 @@ from canonry.label.wakeup import look_now, wake
 from canonry.landing import LandingWriter
 from canonry.storage import Zones, open_zones
 from dagster_project import runs
-from dagster_project.label import days_concerned
+from dagster_project.labels import days_concerned
 from dagster_project.resources import ASSETS, DAYS_PER_RUN, Platform
 
 TODAY = dt.date(2026, 11, 20)
