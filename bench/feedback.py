@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench._report import arguments, report
-from canonry.stats.propensity import Mean, Refused, bands, fit_response, raw_mean, reweighted_mean
+from canonry.stats.propensity import Refused, bands, fit_response
+from canonry.stats.reweighting import Mean, raw_mean, reweighted_mean
 
 KINDS = {
     "nothing selects": "who answers is a matter of chance",

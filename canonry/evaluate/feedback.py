@@ -1,7 +1,7 @@
 """What users said and did, by signal: as it is, and reweighted by the chance of saying it, each with its interval.
 
 One row per signal and slice, of the window that ends on a day. Who says something is a self-selected sample: see
-`canonry.stats.propensity` for what reweighting assumes. Signals are those of `canonry.feedback`.
+`canonry.stats.reweighting` for what reweighting assumes. Signals are those of `canonry.feedback`.
 """
 
 from __future__ import annotations
@@ -19,16 +19,8 @@ import pyarrow.compute as pc
 
 from canonry import lake
 from canonry.feedback import SIGNALS, Signal
-from canonry.stats.propensity import (
-    MOST_WITHOUT_OVERLAP,
-    Mean,
-    Refused,
-    Response,
-    bands,
-    fit_response,
-    raw_mean,
-    reweighted_mean,
-)
+from canonry.stats.propensity import MOST_WITHOUT_OVERLAP, Refused, Response, bands, fit_response
+from canonry.stats.reweighting import Mean, raw_mean, reweighted_mean
 from canonry.storage import Storage
 
 DAY, MONTH = 1, 28

@@ -7,7 +7,8 @@ import pytest
 from scipy.special import stdtrit
 
 from bench.feedback import HOLDS, coverage, estimates, simulate
-from canonry.stats.propensity import Refused, bands, fit_response, raw_mean, reweighted_mean
+from canonry.stats.propensity import Refused, bands, fit_response
+from canonry.stats.reweighting import raw_mean, reweighted_mean
 
 
 def sample(seed: int = 0, calls: int = 3000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
