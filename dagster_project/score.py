@@ -23,7 +23,7 @@ def build(catalog: Catalog) -> dg.Definitions:
 
     @dg.asset(
         key=["lake", "scores"],
-        deps=[["lake", "inferences"], ["lake", "contents"], ["lake", "steps"]],
+        deps=[["lake", "inferences"], ["lake", "contents"], ["lake", "steps"], *(each.key for each in trained)],
         partitions_def=DAILY,
         backfill_policy=RANGE,
         description="Automatic scores of answers by the released scorers, joined into outcomes; another version adds "
