@@ -1,4 +1,4 @@
-"""A fortnight of a small company: what its products send each day, and the servers that run Canonry meanwhile."""
+"""Days of a small company: what its products send each day, and the servers that run Canonry meanwhile."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from canonry.storage import Zones
 
 ROOT = Path(__file__).parent.parent.parent
 FIRST = dt.date(2026, 11, 2)
-DAYS = [FIRST + dt.timedelta(days=number) for number in range(14)]
+DAYS = [FIRST + dt.timedelta(days=number) for number in range(int(os.environ.get("CANONRY_FORTNIGHT_DAYS", "7")))]
 CALLS = 40
 THUMBS = 10
 DOCUMENTS = 100
@@ -40,7 +40,7 @@ def live(zones: Zones, day: dt.date, data: Path) -> None:
     if day > FIRST:
         writer.append("inferences", [{**_call(day - _ONE_DAY, CALLS), "feature": "late"}])
         writer.append("feedback", [_thumb(day, number) for number in range(THUMBS)])
-    if day in (DAYS[0], DAYS[7]):
+    if day in (DAYS[0], DAYS[len(DAYS) // 2]):
         _write_documents(zones, DOCUMENTS - 5 if day == DAYS[0] else DOCUMENTS)
     if day == DAYS[3]:
         _write_trace(data)
