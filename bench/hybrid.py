@@ -27,10 +27,10 @@ import pyarrow as pa
 from bench._report import arguments, report
 from canonry import catalog
 from canonry.cache import cache_folder
+from canonry.embedded import embed
 from canonry.encode import Encoder, EncoderFiles, exported, files_of, load_onnx
 from canonry.index.candidate import payload
 from canonry.index.chunks import cut
-from canonry.index.embeddings import embed
 from canonry.index.golden import Golden
 from canonry.index.metrics import ndcg
 from canonry.index.tables import DOCUMENTS

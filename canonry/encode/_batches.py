@@ -46,8 +46,11 @@ class TextEncoder(ABC):
 
         Leaving out the texts of the first batches changes no later batch, so work that is resumed ends the same.
         """
-        batches = length_sorted_batches(np.minimum(self.count_tokens(texts), self.files.max_tokens))
-        for rows in track(batches, progress) if progress else batches:
+        lengths = np.minimum(self.count_tokens(texts), self.files.max_tokens)
+        batches = length_sorted_batches(lengths)
+        # Told in tokens: batches of short texts are done much faster than the long ones that come first.
+        tokens = (lambda rows: int(lengths[rows].sum())) if progress else None
+        for rows in track(batches, f"{progress} (tokens)", size=tokens) if progress else batches:
             yield rows, self._vectors([texts[row] for row in rows])
 
     def count_tokens(self, texts: Sequence[str]) -> np.ndarray:

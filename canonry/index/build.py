@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass
 
 from canonry import release
 from canonry.catalog import IndexSpec
+from canonry.embedded import Embedded, embed
 from canonry.encode import EncoderFiles
 from canonry.index import candidate, carried, gate, store, tables
 from canonry.index.answers import Contender
 from canonry.index.chunks import cut
 from canonry.index.documents import documents_of
-from canonry.index.embeddings import Embedded, embed
 from canonry.index.errors import IndexBuildError
 from canonry.index.golden import Golden, golden_queries
 from canonry.index.lineage import lineage_of

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import pyarrow as pa
 from semantic_text_splitter import TextSplitter
 from tokenizers import Tokenizer
 
+from canonry.embedded import text_digest
 from canonry.index.tables import CHUNKS, own_fields
 from canonry.progress import track
 
@@ -35,11 +35,6 @@ def cut(documents: pa.Table, tokenizer_file: Path, max_tokens: int, overlap_toke
             ]
     ordered = sorted(chunks, key=lambda chunk: chunk["chunk_id"])
     return pa.Table.from_pylist(ordered, schema=pa.schema([*CHUNKS, *own]))
-
-
-def text_digest(text: str) -> str:
-    """What a text is known by among the embeddings."""
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _splitter(tokenizer_file: Path, max_tokens: int, overlap_tokens: int) -> TextSplitter:

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from canonry.encode import Encoder, EncoderFiles, load_encoder
-from canonry.index.embeddings import embed
+from canonry import catalog
+from canonry.embedded import embed
+from canonry.encode import Encoder, EncoderFiles, files_of, load_encoder
 from canonry.storage import LocalStorage, Zones
+from tests.tiny_encoder import DIMENSION, write_reference
 
+ASSETS = Path(__file__).parents[1] / "assets"
 TEXTS = [f"a note about {'tables ' * (number % 5)}topic {number}" for number in range(120)]
+
+
+@pytest.fixture(scope="module")
+def encoder_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EncoderFiles]:
+    real = files_of("all-MiniLM-L6-v2", catalog.load(ASSETS).models["all-MiniLM-L6-v2"])
+    folder = tmp_path_factory.mktemp("encoder")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        yield write_reference(folder, real.tokenizer_file)
 
 
 class Interrupted(Exception):
@@ -84,5 +97,30 @@ def test_a_damaged_file_is_embedded_again(encoder_files: EncoderFiles, zones: Zo
 
 def test_no_texts_need_no_encoder(encoder_files: EncoderFiles, zones: Zones) -> None:
     found = embed(zones.lake, encoder_files, [], load=refuse)
-    assert found.vectors.shape == (0, 384)
+    assert found.vectors.shape == (0, DIMENSION)
     assert (found.embedded, found.reused) == (0, 0)
+
+
+def test_files_without_a_wanted_text_are_not_read(encoder_files: EncoderFiles, zones: Zones, caplog) -> None:
+    embed(zones.lake, encoder_files, TEXTS[:10])
+    (path,) = saved(zones.lake)
+    whole = zones.lake.read(path)
+    middle = len(whole) // 2
+    zones.lake.put(path, whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
+    with caplog.at_level(logging.WARNING):
+        embed(zones.lake, encoder_files, TEXTS[50:60])
+        assert not caplog.records
+        embed(zones.lake, encoder_files, TEXTS[:1])
+        assert "is damaged" in caplog.text
+
+
+def test_two_that_embed_the_same_at_one_time_hinder_nobody(encoder_files: EncoderFiles, zones: Zones) -> None:
+    class Slower(StoppingEncoder):
+        def encode_batches(self, texts: list[str], progress: str | None = None):
+            embed(zones.lake, encoder_files, TEXTS[:20])
+            yield from self.encoder.encode_batches(texts)
+
+    found = embed(zones.lake, encoder_files, TEXTS[:30], load=lambda _: Slower(load_encoder(encoder_files), 0))
+    assert found.embedded == 30
+    again = embed(zones.lake, encoder_files, TEXTS[:30], load=refuse)
+    np.testing.assert_allclose(again.vectors, found.vectors, atol=1e-6)
