@@ -70,7 +70,7 @@ def diff(
         if name not in specs:
             raise IndexBuildError(f"assets/indexes/{name}.yaml: does not exist; there are {', '.join(specs) or 'none'}")
         found = compare_versions(open_zones(), name, specs[name], before, after)
-    for reason in found.reasons:
+    for reason in (*found.reasons, f"verdict: {found.verdict.word}"):
         console.print(escape(reason))
     compared = found.compared
     console.print(f"{compared.got_worse} queries got worse, {compared.got_better} better")

@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -32,7 +32,7 @@ from canonry.score import (
     weigh,
 )
 from canonry.score.measure import Figure, auroc, calibration, calibration_error, f1, figure
-from canonry.stats.paired import PairedDifference, paired_difference_interval, pairs_to_rule_out
+from canonry.stats.verdicts import Verdict, first, judge_pairs, undecided
 
 KIND = "scorers"
 ITEMS_FILE, CROSS_FITTED, CARD, CARD_TEXT = "items.parquet", "cross_fitted.parquet", "card.json", "card.md"
@@ -48,20 +48,6 @@ class GoldItem:
     split: str
     simulated: bool
     labeled: Labeled
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Whether a candidate is promoted, and why; `difference` is in accuracy, to the released version."""
-
-    word: Literal["first", "not worse", "worse", "undecided"]
-    message: str
-    difference: PairedDifference | None = None
-
-    @property
-    def passed(self) -> bool:
-        """Nothing speaks against promoting it."""
-        return self.word in ("first", "not worse")
 
 
 @dataclass(frozen=True)
@@ -180,25 +166,12 @@ def gate(
     if released is None:
         found = figure(auroc, _truth(labeled), _values(crossed), [each.source for each in labeled])
         if found.low is not None and found.low > 0.5:
-            return Verdict(
-                "first", f"nothing is released yet; cross-fitted AUROC {found.value:.3f}, at least {found.low:.3f}"
-            )
-        return Verdict("undecided", "nothing is released yet, and its cross-fitted AUROC may be as low as chance")
-    needed = pairs_to_rule_out(spec.margin)
-    if not tests:
-        return Verdict("undecided", f"the test split is empty; at least {needed} items are needed")
+            return first(f"nothing is released yet; cross-fitted AUROC {found.value:.3f}, at least {found.low:.3f}")
+        return undecided("nothing is released yet, and its cross-fitted AUROC may be as low as chance", spec.margin)
     truth = _truth(tests)
-    right = [(_values(scores) >= scorer.threshold) == truth for scorer, scores in (released, candidate)]
-    difference = paired_difference_interval(*right)
-    interval = f"{difference.low:+.3f} to {difference.high:+.3f}"
-    said = f"accuracy {difference.value:+.3f} ({interval}) over {difference.pairs} test items"
-    if difference.low >= -spec.margin:
-        return Verdict("not worse", f"{said}; margin {spec.margin:g}", difference)
-    if difference.high < -spec.margin:
-        return Verdict("worse", f"{said}; margin {spec.margin:g}", difference)
-    return Verdict(
-        "undecided", f"{said}; at least {needed} items are needed for a margin of {spec.margin:g}", difference
-    )
+    before, after = ((_values(scores) >= scorer.threshold) == truth for scorer, scores in (released, candidate))
+    groups = [each.source for each in tests]
+    return judge_pairs(before, after, spec.margin, groups=groups, what="accuracy on the test split")
 
 
 def figures(labeled: Sequence[Labeled], scores: Sequence[Score], threshold: float) -> dict[str, Any] | None:

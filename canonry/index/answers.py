@@ -7,20 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from canonry.catalog.specs import Gate
 from canonry.index.golden import Golden
 from canonry.index.metrics import ndcg, ranked_documents, recall, reciprocal_rank
 from canonry.search import TextIndex
-from canonry.stats.paired import (
-    MeanDifference,
-    PairedDifference,
-    paired_bootstrap_interval,
-    paired_difference_interval,
-)
+from canonry.stats.verdicts import Verdict, judge_means, judge_pairs
 
 NEAR, FAR = 10, 100
 """Chunks that are looked at for the hit rate, and for what is measured to the end."""
 
 MEASURES = ("ndcg_at_10", "recall_at_100", "mrr")
+NAMES = {"ndcg_at_10": "nDCG@10", "recall_at_100": "recall@100", "mrr": "MRR"}
 SHOWN = 20
 """Queries that got worse, the worst first, are named up to so many."""
 
@@ -52,7 +49,7 @@ class HitRate:
     queries: int
     unanswerable: int
     released: float | None = None
-    difference: PairedDifference | None = None
+    difference: Verdict | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,7 @@ class Measure:
 
     candidate: float
     released: float | None = None
-    difference: MeanDifference | None = None
+    difference: Verdict | None = None
 
 
 @dataclass(frozen=True)
@@ -87,8 +84,8 @@ class Compared:
     got_better: int
 
 
-def compare(candidate: Contender, golden: Sequence[Golden], released: Contender | None) -> Compared:
-    """Ask both the same, at least one, golden queries."""
+def compare(candidate: Contender, golden: Sequence[Golden], released: Contender | None, limits: Gate) -> Compared:
+    """Ask both the same, at least one, golden queries; `limits` has the margins that differences are judged by."""
     known = set(candidate.index.vectors.chunks["document_id"].to_pylist())
     unanswerable = sum(each.documents.isdisjoint(known) for each in golden)
     now = answers(candidate, golden)
@@ -97,9 +94,12 @@ def compare(candidate: Contender, golden: Sequence[Golden], released: Contender 
         alone = {name: Measure(float(now.measures[name].mean())) for name in MEASURES}
         return Compared(HitRate(rate, len(golden), unanswerable), alone, (), 0, 0)
     before = answers(released, golden)
-    difference = paired_difference_interval(before.hit, now.hit)
+    difference = judge_pairs(before.hit, now.hit, limits.hit_rate_drop, what="golden hit rate@10")
     hit_rate = HitRate(rate, len(golden), unanswerable, float(before.hit.mean()), difference)
-    measures = {name: _measure(before.measures[name], now.measures[name]) for name in MEASURES}
+    drops = dict(zip(MEASURES, (limits.ndcg_drop, limits.recall_at_100_drop, limits.mrr_drop), strict=True))
+    measures = {
+        name: _measure(NAMES[name], before.measures[name], now.measures[name], drop) for name, drop in drops.items()
+    }
     change = now.measures["ndcg_at_10"] - before.measures["ndcg_at_10"]
     return Compared(hit_rate, measures, _worse(golden, before, now), int((change < 0).sum()), int((change > 0).sum()))
 
@@ -123,8 +123,8 @@ def answers(contender: Contender, golden: Sequence[Golden]) -> Answers:
     return Answers(np.array(hit, bool), {name: np.array(values) for name, values in measures.items()}, tuple(places))
 
 
-def _measure(before: np.ndarray, now: np.ndarray) -> Measure:
-    return Measure(float(now.mean()), float(before.mean()), paired_bootstrap_interval(before, now))
+def _measure(name: str, before: np.ndarray, now: np.ndarray, drop: float) -> Measure:
+    return Measure(float(now.mean()), float(before.mean()), judge_means(before, now, drop, what=name))
 
 
 def _worse(golden: Sequence[Golden], before: Answers, now: Answers) -> tuple[Worse, ...]:

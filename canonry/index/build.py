@@ -131,7 +131,7 @@ def check_candidate(zones: Zones, name: str, spec: IndexSpec) -> gate.GateReport
     return report
 
 
-def compare_versions(zones: Zones, name: str, spec: IndexSpec, before: str, after: str) -> gate.Verdict:
+def compare_versions(zones: Zones, name: str, spec: IndexSpec, before: str, after: str) -> gate.Judged:
     """Two versions asked the golden queries, as its gate asks them. Each is a version, a channel, or a candidate's.
 
     Raises NotReleased where there is no such version, IndexBuildError where there are no golden queries.
@@ -140,7 +140,7 @@ def compare_versions(zones: Zones, name: str, spec: IndexSpec, before: str, afte
     if not golden:
         raise IndexBuildError(f"assets/indexes/{name}.yaml: has no golden queries to compare versions by; add some")
     first, second = (_version(zones, name, which, golden) for which in (before, after))
-    return gate.verdict(second, golden, first, spec.gate)
+    return gate.judge(second, golden, first, spec.gate)
 
 
 def release_candidate(zones: Zones, name: str) -> store.Candidate:

@@ -12,11 +12,11 @@ import faiss
 import numpy as np
 
 from canonry.catalog.specs import Gate
-from canonry.index.answers import MEASURES, Compared, Contender, HitRate, Measure, Worse, compare
+from canonry.index.answers import MEASURES, NAMES, Compared, Contender, HitRate, Measure, Worse, compare
 from canonry.index.candidate import nearest
 from canonry.index.golden import Golden
 from canonry.stats.clustered import clustered_rate_lower_bound
-from canonry.stats.paired import MeanDifference, PairedDifference, pairs_to_rule_out
+from canonry.stats.verdicts import Verdict, first, gravest, same
 
 FOUND = 10
 SAMPLE = 500
@@ -51,6 +51,8 @@ class GateReport:
     """nDCG@10, recall@100 and MRR on golden queries."""
     worse: tuple[Worse, ...] = ()
     """Golden queries that got worse, the worst first."""
+    verdict: Verdict | None = None
+    """The gravest of what golden queries say; None where there are none."""
 
     def to_metadata(self) -> dict[str, Any]:
         """As JSON values."""
@@ -67,7 +69,7 @@ def check(
     if not golden:
         flag = "there are no golden queries: nothing shows whether the right documents are found; add golden_queries"
         return GateReport(recall_passed, (recall_reason,), (flag,), recall, None, compared_with)
-    found = verdict(candidate, golden, released, limits)
+    found = judge(candidate, golden, released, limits)
     compared = found.compared
     flags = list(found.flags)
     if compared.hit_rate_at_10.unanswerable:
@@ -75,7 +77,7 @@ def check(
     if released is None:
         flags.append("first release: there is no released version to compare with")
     return GateReport(
-        recall_passed and found.passed,
+        recall_passed and found.verdict.passed,
         (recall_reason, *found.reasons),
         tuple(flags),
         recall,
@@ -83,31 +85,32 @@ def check(
         compared_with,
         compared.measures,
         compared.worse,
+        found.verdict,
     )
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What golden queries say of a version beside another."""
+class Judged:
+    """What golden queries say of a version beside another: of several figures the gravest verdict, and all in words."""
 
-    passed: bool
+    verdict: Verdict
     reasons: tuple[str, ...]
     flags: tuple[str, ...]
     compared: Compared
 
 
-def verdict(candidate: Contender, golden: list[Golden], released: Contender | None, limits: Gate) -> Verdict:
+def judge(candidate: Contender, golden: list[Golden], released: Contender | None, limits: Gate) -> Judged:
     """Judge how a version answers golden queries, of which there must be one."""
-    compared = compare(candidate, golden, released)
-    version = released.version if released else None
-    if version == candidate.version:
-        return Verdict(True, ("the candidate is the released version, byte for byte",), (), compared)
-    drops = (limits.ndcg_drop, limits.recall_at_100_drop, limits.mrr_drop)
-    judged = [_judge_hit_rate(compared.hit_rate_at_10, version, limits)]
-    for measure, name, drop in zip(MEASURES, ("nDCG@10", "recall@100", "MRR"), drops, strict=True):
-        judged.append(_judge_mean(name, compared.measures[measure], version, drop))
+    compared = compare(candidate, golden, released, limits)
+    if released is None:
+        return Judged(first("no version is released yet"), _measured(compared), (), compared)
+    if released.version == candidate.version:
+        return Judged(same(), (same().message,), (), compared)
+    differences = [compared.hit_rate_at_10.difference, *(each.difference for each in compared.measures.values())]
+    verdicts = [each for each in differences if each is not None]
+    reasons = tuple(f"to released {released.version}: {each.message}" for each in verdicts)
     flags = (_named(compared),) if compared.got_worse else ()
-    return Verdict(all(each for each, _ in judged), tuple(reason for _, reason in judged), flags, compared)
+    return Judged(gravest(verdicts), (*_measured(compared), *reasons), flags, compared)
 
 
 def measure_recall(index: faiss.Index, vectors: np.ndarray, golden_vectors: np.ndarray) -> Recall:
@@ -154,49 +157,14 @@ def _judge_recall(recall: Recall, limits: Gate) -> tuple[bool, str]:
     passed = recall.low >= limits.recall_at_10
     measured = f"recall@10 is {recall.value:.3f} on {recall.queries} queries"
     bound = " (the index is exact)" if recall.exact else f", at least {recall.low:.3f} with 95 % confidence"
-    verdict = "as required" if passed else "too low: choose a faiss_factory that finds more"
-    return passed, f"{measured}{bound}; required {limits.recall_at_10:.3f}: {verdict}"
+    advice = "as required" if passed else "too low: choose a faiss_factory that finds more"
+    return passed, f"{measured}{bound}; required {limits.recall_at_10:.3f}: {advice}"
 
 
-def _judge_hit_rate(hit_rate: HitRate, released_version: str | None, limits: Gate) -> tuple[bool, str]:
-    measured = f"golden hit rate@10 is {hit_rate.candidate:.3f} on {hit_rate.queries} queries"
-    difference = hit_rate.difference
-    if difference is None:
-        return True, measured
-    drop = limits.hit_rate_drop
-    compared = (
-        f"{measured}, {_interval(difference)} to released {released_version} "
-        f"({difference.lost} lost, {difference.gained} gained)"
-    )
-    enough = pairs_to_rule_out(drop, difference.confidence) if 0 < drop < 1 else None
-    few = enough is not None and hit_rate.queries < enough
-    advice = f": so few queries cannot; write at least {enough}, or allow a larger hit_rate_drop" if few else _LOOK
-    return _verdict(difference, compared, drop, advice)
-
-
-def _judge_mean(name: str, measure: Measure, released_version: str | None, drop: float) -> tuple[bool, str]:
-    measured = f"{name} is {measure.candidate:.3f}"
-    if measure.difference is None:
-        return True, measured
-    compared = f"{measured}, {_interval(measure.difference)} to released {released_version}"
-    return _verdict(measure.difference, compared, drop, _LOOK)
-
-
-_LOOK = ": look at the queries that got worse"
-
-
-def _verdict(
-    difference: PairedDifference | MeanDifference, compared: str, drop: float, advice: str
-) -> tuple[bool, str]:
-    if difference.low >= -drop - _ROUNDING:
-        return True, f"{compared}; the 95 % interval rules out a drop of more than {drop:g}"
-    if difference.high < -drop:
-        return False, f"{compared}; it dropped by more than {drop:g}"
-    return False, f"{compared}; the 95 % interval does not rule out a drop of more than {drop:g}{advice}"
-
-
-def _interval(difference: PairedDifference | MeanDifference) -> str:
-    return f"{difference.value:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
+def _measured(compared: Compared) -> tuple[str, ...]:
+    rate = compared.hit_rate_at_10
+    means = ", ".join(f"{NAMES[name]} {compared.measures[name].candidate:.3f}" for name in MEASURES)
+    return (f"golden hit rate@10 is {rate.candidate:.3f} on {rate.queries} queries, {means}",)
 
 
 def _named(compared: Compared) -> str:
@@ -217,4 +185,3 @@ def _place(place: int | None) -> str:
 
 
 _NAMED = 5
-_ROUNDING = 1e-12
