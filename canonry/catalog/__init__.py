@@ -5,6 +5,7 @@ from canonry.catalog.redaction import Redaction
 from canonry.catalog.specs import (
     KINDS,
     Choice,
+    ComparisonSpec,
     Consensus,
     EvalSpec,
     GoldenQuery,
@@ -23,6 +24,7 @@ __all__ = [
     "Catalog",
     "CatalogError",
     "Choice",
+    "ComparisonSpec",
     "Consensus",
     "EvalSpec",
     "GoldenQuery",

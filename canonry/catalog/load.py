@@ -12,9 +12,11 @@ import yaml
 from pydantic import ValidationError
 
 from canonry.catalog import expressions
+from canonry.catalog.comparisons import comparison_problems
 from canonry.catalog.specs import (
     KINDS,
     NAME_PATTERN,
+    ComparisonSpec,
     EvalSpec,
     IndexSpec,
     ModelSpec,
@@ -60,6 +62,9 @@ class Catalog:
     indexes: dict[str, IndexSpec] = field(default_factory=dict)
     scorers: dict[str, ScorerSpec] = field(default_factory=dict)
     evals: dict[str, EvalSpec] = field(default_factory=dict)
+    """Rates."""
+    comparisons: dict[str, ComparisonSpec] = field(default_factory=dict)
+    """Of the folder `evals`, too."""
     monitors: dict[str, MonitorSpec] = field(default_factory=dict)
 
     def path(self, kind: str, name: str) -> Path:
@@ -67,10 +72,10 @@ class Catalog:
         return self.root / kind / f"{name}.yaml"
 
     def items(self) -> Iterator[tuple[str, str, Spec]]:
-        """Kind, name and spec of everything."""
-        for kind in KINDS:
+        """Kind (its folder), name and spec of everything."""
+        for kind in (*KINDS, "comparisons"):
             for name, spec in getattr(self, kind).items():
-                yield kind, name, spec
+                yield spec.folder, name, spec
 
 
 def load(root: str | Path = "assets") -> Catalog:
@@ -94,7 +99,8 @@ def load(root: str | Path = "assets") -> Catalog:
             continue
         spec = _read(path, KINDS[relative.parts[0]], problems)
         if spec is not None:
-            getattr(catalog, relative.parts[0])[path.stem] = spec
+            kind = "comparisons" if isinstance(spec, ComparisonSpec) else relative.parts[0]
+            getattr(catalog, kind)[path.stem] = spec
     problems += _references(catalog, {Path(problem.path) for problem in problems})
     if problems:
         raise CatalogError(problems)
@@ -138,7 +144,7 @@ def _read(path: Path, kind: type[Spec], problems: list[Problem]) -> Spec | None:
         problems.append(Problem(str(path), "file", f"expected a mapping of fields, found {type(document).__name__}"))
         return None
     try:
-        return kind.model_validate(document)
+        return kind.class_of(document).model_validate(document)
     except ValidationError as error:
         for each in error.errors():
             where = ".".join(str(part) for part in each["loc"])
@@ -186,6 +192,11 @@ def _references(catalog: Catalog, broken: set[Path]) -> Iterator[Problem]:
         if (watched := catalog.evals.get(monitor.eval)) and monitor.slice not in watched.slices:
             message = f"{list(monitor.slice)} is not a slice of {catalog.path('evals', monitor.eval)}"
             yield Problem(str(catalog.path("monitors", name)), "slice", message)
+    for name, comparison in catalog.comparisons.items():
+        for where, target_kind, target in comparison.named():
+            yield from missing("evals", name, where, target_kind, target)
+        for where, message in comparison_problems(catalog, comparison):
+            yield Problem(str(catalog.path("evals", name)), where, message)
     yield from _versions_claimed_once(catalog)
 
 

@@ -10,7 +10,7 @@ from canonry.catalog.specs import KINDS
 
 def schema_texts() -> dict[str, str]:
     """File name and text of every schema."""
-    schemas = {f"{kind}.json": spec.model_json_schema() for kind, spec in KINDS.items()}
+    schemas = {f"{kind}.json": spec.schema_of_all() for kind, spec in KINDS.items()}
     return {name: json.dumps(schema, indent=2, sort_keys=True) + "\n" for name, schema in schemas.items()}
 
 

@@ -1,6 +1,7 @@
 """The specs: one class a kind of file in `assets/`. Values with a history are lists of dated entries."""
 
 from canonry.catalog.specs.base import NAME_PATTERN, Name, Spec
+from canonry.catalog.specs.comparisons import ComparisonSpec
 from canonry.catalog.specs.evals import EvalScorer, EvalSpec, MonitorSpec
 from canonry.catalog.specs.indexes import Chunking, Documents, Gate, GoldenQuery, IndexSpec, Lexical
 from canonry.catalog.specs.models import Encoder, ModelPrice, ModelSpec, Price, StageMove
@@ -16,6 +17,7 @@ __all__ = [
     "Agreement",
     "Choice",
     "Chunking",
+    "ComparisonSpec",
     "Consensus",
     "Documents",
     "Emit",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from itertools import pairwise
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -28,6 +29,16 @@ class Spec(Strict):
     description: str = Field(description="What it is and for whom, in a sentence or two.", min_length=10)
     owner: str = Field(description="Team or person who answers for it.", min_length=2)
     tags: tuple[Name, ...] = Field((), description="Free labels, shown in the graph.")
+
+    @classmethod
+    def class_of(cls, document: Mapping[str, Any]) -> type[Spec]:
+        """The class that reads a file's document: of files in one folder some may have other fields than others."""
+        return cls
+
+    @classmethod
+    def schema_of_all(cls) -> dict[str, Any]:
+        """JSON Schema of the folder's files."""
+        return cls.model_json_schema()
 
 
 def ascending(name: str, days: list[dt.date], strict: bool = False) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from canonry.catalog.specs.base import Name, Spec, Strict
+from canonry.catalog.specs.comparisons import ComparisonSpec
 
 
 class EvalScorer(Strict):
@@ -22,6 +24,7 @@ class EvalSpec(Spec):
 
     folder: ClassVar[str] = "evals"
 
+    kind: Literal["rate"] = Field("rate", description="What it is; `comparison` is the other.")
     metric: Name = Field(description="Name of the figure, as in the tables.")
     scheme: Name = Field(description="Labeling scheme that gives the labels.")
     field: Name = Field(description="Choice of the scheme that is read.")
@@ -37,6 +40,19 @@ class EvalSpec(Spec):
         "prediction_powered",
         description="Which of the two monitors and summaries read, where both are known; else the one that is.",
     )
+
+    @classmethod
+    def class_of(cls, document: Mapping[str, Any]) -> type[Spec]:
+        """A comparison's own, where the document says that it is one."""
+        return ComparisonSpec if document.get("kind") == "comparison" else cls
+
+    @classmethod
+    def schema_of_all(cls) -> dict[str, Any]:
+        """A rate or a comparison."""
+        return TypeAdapter(AnyEval).json_schema()
+
+
+AnyEval = Annotated[EvalSpec | ComparisonSpec, Field(discriminator="kind")]
 
 
 class MonitorSpec(Spec):

@@ -31,6 +31,9 @@ class StageMove(Strict):
     stage: Literal["candidate", "production", "deprecated", "retired"] = Field(description="The new stage.")
     since: dt.date = Field(description="First day, UTC.")
     reason: str = Field(description="Why.", min_length=3)
+    version: str | None = Field(
+        None, description="Version that is meant from then on, one of `versions`; without it, whichever was before."
+    )
 
 
 class Encoder(Strict):
@@ -64,4 +67,7 @@ class ModelSpec(Spec):
             raise ValueError("`encoder` belongs to a model with role encoder, and only there")
         ascending("stages", [move.since for move in self.stages])
         ascending("prices", [price.valid_from for price in self.prices], strict=True)
+        for number, move in enumerate(self.stages):
+            if move.version is not None and move.version not in self.versions:
+                raise ValueError(f"stages.{number}.version: {move.version!r} is not one of `versions`")
         return self
