@@ -35,6 +35,7 @@ from canonry.index.golden import Golden
 from canonry.index.metrics import ndcg
 from canonry.index.tables import DOCUMENTS
 from canonry.index.tuning import cross_validated, ndcg_by_weight
+from canonry.index.vectors import build
 from canonry.search import CHUNKS, LEXICAL, VECTORS, LexicalIndex, Mode, TextIndex, VectorIndex
 from canonry.storage import open_zones
 
@@ -73,7 +74,7 @@ def measured(asked: Questions, files: EncoderFiles) -> dict[str, np.ndarray]:
     texts, queries = chunks["text"].to_pylist(), [each.query for each in asked.golden]
     vectors = embed(lake, files, [*texts, *queries], load=_onnx).vectors
     with tempfile.TemporaryDirectory(prefix="canonry-bench-") as folder:
-        for name, data in payload(chunks, vectors[: len(texts)], "Flat", "english").items():
+        for name, data in payload(chunks, build(vectors[: len(texts)], "Flat"), "english").items():
             (Path(folder) / name).write_bytes(data)
         words = LexicalIndex(Path(folder) / LEXICAL, len(texts))
         index = TextIndex(VectorIndex(Path(folder) / VECTORS, Path(folder) / CHUNKS), words)

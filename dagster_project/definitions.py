@@ -14,7 +14,6 @@ from dagster_project import (
     index,
     label,
     labels,
-    monitors,
     publish,
     schedules,
     score,
@@ -40,7 +39,6 @@ def build(platform: Platform, timetable: schedules.Timetable) -> dg.Definitions:
         score.build(catalog),
         evaluate.build(catalog),
         feedback.build(),
-        monitors.build(catalog),
         # ─▶ index
         *(index.build(name, spec, catalog) for name, spec in catalog.indexes.items()),
         # ─▶ publish ──▶ products

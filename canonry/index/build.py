@@ -10,11 +10,13 @@ from canonry.embedded import Embedded, embed
 from canonry.encode import EncoderFiles
 from canonry.index import candidate, carried, gate, store, tables
 from canonry.index.answers import Contender
+from canonry.index.assemble import assemble
 from canonry.index.chunks import cut
 from canonry.index.documents import documents_of
 from canonry.index.errors import IndexBuildError
 from canonry.index.golden import Golden, golden_queries
 from canonry.index.lineage import lineage_of
+from canonry.index.recall import tunes
 from canonry.index.tuning import tune
 from canonry.search import CHUNKS, FUSION, Fusion
 from canonry.storage import Zones
@@ -86,29 +88,32 @@ def build_candidate(zones: Zones, name: str, spec: IndexSpec, encoder: EncoderFi
         return None
     texts = chunks["text"].to_pylist()
     vectors = embed(zones.lake, encoder, texts).vectors
+    golden = golden_queries(name, spec, zones.home)
+    queries = embed(zones.lake, encoder, [each.query for each in golden]).vectors
+    tuning = queries[[row for row, each in enumerate(golden) if tunes(each.query)]]
+    least = spec.gate.recall_at_10
     try:
-        language = spec.lexical.language if spec.lexical else None
-        files = candidate.payload(chunks, vectors, spec.faiss_factory, language)
+        made = assemble(zones.lake, name, encoder.sha256, vectors, spec.faiss_factory, tuning, least)
     except IndexBuildError as error:
         raise IndexBuildError(f"assets/indexes/{name}.yaml: {error}") from None
+    files = candidate.payload(chunks, made.index, spec.lexical.language if spec.lexical else None)
     fusion = None
     if FUSION in files:
-        golden = golden_queries(name, spec, zones.home)
-        queries = embed(zones.lake, encoder, [each.query for each in golden]).vectors
         fusion = tune(candidate.opened(files), golden, queries)
         files[FUSION] = candidate.fusion_bytes(Fusion(fusion.lexical_weight))
     carrying = carried.carry(zones.lake, encoder)
     metadata = {
         "encoder": asdict(carrying.encoder),
         "encoder_agreement": asdict(carried.measure(zones.lake, carrying, texts, vectors)),
-        "faiss_factory": spec.faiss_factory,
+        **made.to_metadata(),
         "lexical": spec.lexical.model_dump(mode="json") if spec.lexical else None,
         "fusion": asdict(fusion) if fusion else None,
         "vectors": chunks.num_rows,
         "columns": list(spec.documents.metadata),
         **candidate.access_of(chunks),
     }
-    return store.put_candidate(zones.lake, name, files, metadata, lineage_of(zones, name, spec), carrying.files)
+    lineage = {**lineage_of(zones, name, spec), "training": asdict(made.training) if made.training else None}
+    return store.put_candidate(zones.lake, name, files, metadata, lineage, carrying.files)
 
 
 def check_candidate(zones: Zones, name: str, spec: IndexSpec) -> gate.GateReport | None:

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import faiss
-import numpy as np
 import pyarrow as pa
 from pydantic import TypeAdapter
 
 from canonry import lake as lake_zone
-from canonry.index.errors import IndexBuildError
 from canonry.index.lexical import lexical_bytes
 from canonry.index.tables import CHUNKS as ALL_CHUNKS
+from canonry.index.vectors import index_bytes
 from canonry.search import (
     ACCESS,
     CHUNK_SCHEMA,
@@ -37,15 +36,14 @@ OWN_FILES = (VECTORS, CHUNKS, LEXICAL, FUSION)
 """Files of a release that are the index's own; the encoder's are beside them."""
 
 
-def payload(chunks: pa.Table, vectors: np.ndarray, factory: str, language: str | None = None) -> dict[str, bytes]:
+def payload(chunks: pa.Table, index: faiss.Index, language: str | None = None) -> dict[str, bytes]:
     """Files of a release, by name: the same rows give the same bytes.
 
-    `vectors`: float32 (n, dimension), row i for chunk i. `language` of the words, None for an index without a lexical
-    side. Raises IndexBuildError where the factory string or its training does not fit the vectors.
+    `index`: row i for chunk i. `language` of the words, None for an index without a lexical side.
     """
     words = lexical_bytes(chunks, language) if language else None
     return {
-        VECTORS: _index_bytes(vectors, factory),
+        VECTORS: index_bytes(index),
         CHUNKS: lake_zone.parquet_bytes(released_chunks(chunks)),
         **({LEXICAL: words, FUSION: fusion_bytes(Fusion())} if words else {}),
     }
@@ -85,31 +83,6 @@ def opened(files: Mapping[str, bytes]) -> TextIndex:
             return TextIndex(vectors)
         fusion = _FUSION.validate_json(files[FUSION])
         return TextIndex(vectors, LexicalIndex(Path(folder) / LEXICAL, len(vectors)), fusion)
-
-
-def nearest(index: faiss.Index, queries: np.ndarray, count: int) -> np.ndarray:
-    """Rows nearest to each query, best first: int64 (queries, at most count); -1 where the index found fewer."""
-    _, rows = index.search(np.ascontiguousarray(queries, dtype=np.float32), min(count, index.ntotal))
-    return rows
-
-
-def _index_bytes(vectors: np.ndarray, factory: str) -> bytes:
-    vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-    threads = faiss.omp_get_max_threads()
-    # With more threads some index types add in whatever order the threads finish.
-    faiss.omp_set_num_threads(1)
-    try:
-        index = faiss.index_factory(vectors.shape[1], factory, faiss.METRIC_INNER_PRODUCT)
-        if not index.is_trained:
-            index.train(vectors)
-        index.add(vectors)
-        return faiss.serialize_index(index).tobytes()
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        message = f"faiss_factory: {factory!r} cannot hold {len(vectors)} vectors of {vectors.shape[1]}: {reason}"
-        raise IndexBuildError(message) from None
-    finally:
-        faiss.omp_set_num_threads(threads)
 
 
 _FUSION: TypeAdapter[Fusion] = TypeAdapter(Fusion)

@@ -8,31 +8,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import faiss
 import numpy as np
 
 from canonry.catalog.specs import Gate
 from canonry.index.answers import MEASURES, NAMES, Compared, Contender, HitRate, Measure, Worse, compare
-from canonry.index.candidate import nearest
 from canonry.index.golden import Golden
-from canonry.stats.clustered import clustered_rate_lower_bound
+from canonry.index.recall import Recall, asked, measure_recall, rows_to_judge_by, tunes
 from canonry.stats.verdicts import Verdict, first, gravest, same
-
-FOUND = 10
-SAMPLE = 500
-"""Chunks that stand as held-out queries beside the golden ones; each is taken out of what it finds."""
-
-_SAME_SCORE = 1e-6
-
-
-@dataclass(frozen=True)
-class Recall:
-    """Share of the exact ten nearest that the candidate finds, over `queries`; `low` is a one-sided 95 % bound."""
-
-    value: float
-    low: float
-    queries: int
-    exact: bool
 
 
 @dataclass(frozen=True)
@@ -63,7 +45,9 @@ def check(
     candidate: Contender, vectors: np.ndarray, golden: list[Golden], released: Contender | None, limits: Gate
 ) -> GateReport:
     """Judge a candidate. `vectors` (chunks, d) are what it was built from; `released` answers the same `golden`."""
-    recall = measure_recall(candidate.index.vectors.faiss, vectors, candidate.golden_vectors)
+    unseen = [row for row, each in enumerate(golden) if not tunes(each.query)]
+    queries = asked(vectors, candidate.golden_vectors[unseen], rows_to_judge_by(len(vectors)))
+    recall = measure_recall(candidate.index.vectors.faiss, vectors, queries)
     compared_with = released.version if released else None
     recall_passed, recall_reason = _judge_recall(recall, limits)
     if not golden:
@@ -111,46 +95,6 @@ def judge(candidate: Contender, golden: list[Golden], released: Contender | None
     reasons = tuple(f"to released {released.version}: {each.message}" for each in verdicts)
     flags = (_named(compared),) if compared.got_worse else ()
     return Judged(gravest(verdicts), (*_measured(compared), *reasons), flags, compared)
-
-
-def measure_recall(index: faiss.Index, vectors: np.ndarray, golden_vectors: np.ndarray) -> Recall:
-    """Recall@10 against exact search, on golden queries and a fixed sample of chunks."""
-    exact = faiss.IndexFlatIP(vectors.shape[1])
-    exact.add(vectors)
-    sample = np.random.default_rng(0).permutation(len(vectors))[:SAMPLE]
-    queries = np.concatenate([golden_vectors, vectors[sample]])
-    own = np.concatenate([np.full(len(golden_vectors), -1), sample])
-    count = max(1, min(FOUND, len(vectors) - 1))
-    wanted = _without_own(nearest(exact, queries, count + 1), own, count)
-    found = _without_own(nearest(index, queries, count + 1), own, count)
-    rates = _found_share(queries, vectors, wanted, found)
-    rate = float(rates.mean())
-    is_exact = isinstance(faiss.downcast_index(index), faiss.IndexFlat)
-    low = rate if is_exact else clustered_rate_lower_bound(rates, count)
-    return Recall(rate, low, len(queries), is_exact)
-
-
-def _without_own(rows: np.ndarray, own: np.ndarray, count: int) -> np.ndarray:
-    """The first `count` rows of each query that are not the query itself; -1 where there are fewer."""
-    kept = np.full((len(rows), count), -1, dtype=np.int64)
-    for at, (found, self_row) in enumerate(zip(rows, own, strict=True)):
-        others = found[(found != self_row) & (found >= 0)][:count]
-        kept[at, : len(others)] = others
-    return kept
-
-
-def _found_share(queries: np.ndarray, vectors: np.ndarray, wanted: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """Share of each query's wanted neighbours that were found; one that scores the same is as good."""
-    shares = np.empty(len(queries))
-    for at, query in enumerate(queries):
-        right = wanted[at][wanted[at] >= 0]
-        rows = np.unique(found[at][found[at] >= 0])
-        if not len(right):
-            shares[at] = 1.0
-            continue
-        worst = (vectors[right] @ query).min() - _SAME_SCORE
-        shares[at] = min(1.0, np.sum(vectors[rows] @ query >= worst) / len(right))
-    return shares
 
 
 def _judge_recall(recall: Recall, limits: Gate) -> tuple[bool, str]:

@@ -19,6 +19,7 @@ from canonry.demo.packages import PACKAGES
 from canonry.demo.questions import Question, traffic_questions
 from canonry.encode import files_of, load_encoder
 from canonry.index import candidate
+from canonry.index import vectors as engine
 from canonry.index.chunks import cut
 from canonry.index.tables import DOCUMENTS
 from canonry.publish import publish_prompts, release_and_promote
@@ -48,7 +49,7 @@ def product_home(some_documents: list[Document], tmp_path_factory: pytest.TempPa
     encoder = load_encoder(files_of("all-MiniLM-L6-v2", found.models["all-MiniLM-L6-v2"]))
     rows = [{"document_id": each.id, "title": each.title, "text": each.text} for each in some_documents]
     chunks = cut(pa.Table.from_pylist(rows, DOCUMENTS), encoder.tokenizer_file, 200)
-    files = candidate.payload(chunks, encoder.encode(chunks["text"].to_pylist()), "Flat")
+    files = candidate.payload(chunks, engine.build(encoder.encode(chunks["text"].to_pylist()), "Flat"))
     metadata = {"encoder": asdict(encoder.files), "vectors": chunks.num_rows}
     release_and_promote(zones, "indexes", INDEX, files, metadata=metadata, lineage={}, reason="test", now=NOW)
     publish_prompts(zones, found, day=NOW.date(), now=NOW)

@@ -142,7 +142,7 @@ def test_versions_are_compared_by_the_golden_queries_wherever_they_lie(
     built = build_index(zones, "help", spec, tiny_encoder)
     assert built.version and built.gate and not built.gate.passed
     found = compare_versions(zones, "help", spec, "production", built.version)
-    assert not found.passed
+    assert not found.verdict.passed
     assert {each.query for each in found.compared.worse} == {document["text"] for document in DOCUMENTS[:4]}
     assert all(each.first_right_after is None for each in found.compared.worse)
     assert found.compared.worse == built.gate.worse

@@ -9,8 +9,10 @@ import pytest
 
 from canonry.catalog.specs import Gate
 from canonry.index import candidate, gate
+from canonry.index import vectors as engine
 from canonry.index.errors import IndexBuildError
 from canonry.index.golden import Golden
+from canonry.index.recall import asked, measure_recall, rows_to_judge_by
 
 
 def unit(count: int, dimension: int = 16, seed: int = 0) -> np.ndarray:
@@ -32,7 +34,7 @@ def chunks(count: int) -> pa.Table:
 
 
 def contender(vectors: np.ndarray, queries: np.ndarray, version: str, factory: str = "Flat") -> gate.Contender:
-    opened = candidate.opened(candidate.payload(chunks(len(vectors)), vectors, factory))
+    opened = candidate.opened(candidate.payload(chunks(len(vectors)), engine.build(vectors, factory)))
     return gate.Contender(version, opened, queries)
 
 
@@ -44,16 +46,16 @@ NO_QUERIES = np.empty((0, 16), np.float32)
 
 def test_the_same_rows_give_the_same_bytes() -> None:
     for factory in ("Flat", "IVF8,Flat", "HNSW8"):
-        first = candidate.payload(chunks(300), VECTORS[:300], factory)
-        assert first == candidate.payload(chunks(300), VECTORS[:300], factory)
-    swapped = VECTORS[:300][::-1]
-    assert candidate.payload(chunks(300), swapped, "Flat") != candidate.payload(chunks(300), VECTORS[:300], "Flat")
+        first = candidate.payload(chunks(300), engine.build(VECTORS[:300], factory))
+        assert first == candidate.payload(chunks(300), engine.build(VECTORS[:300], factory))
+        swapped = engine.build(VECTORS[:300][::-1], factory)
+        assert candidate.payload(chunks(300), swapped) != first
 
 
 @pytest.mark.parametrize("factory", ["Flatt", "IVF4096,Flat", "PQ7"])
 def test_a_factory_that_does_not_fit_is_an_error(factory: str) -> None:
     with pytest.raises(IndexBuildError, match=rf"faiss_factory: '{factory}' cannot hold 100 vectors of 16"):
-        candidate.payload(chunks(100), VECTORS[:100], factory)
+        engine.build(VECTORS[:100], factory)
 
 
 def test_an_equal_candidate_passes() -> None:
@@ -147,7 +149,8 @@ def test_an_index_that_misses_neighbours_fails_on_recall() -> None:
 
 
 def test_a_perfect_sample_of_an_approximate_index_is_bounded_below() -> None:
-    recall = gate.measure_recall(contender(VECTORS, QUERIES, "new", "HNSW64").index.vectors.faiss, VECTORS, QUERIES)
+    queries = asked(VECTORS, QUERIES, rows_to_judge_by(len(VECTORS)))
+    recall = measure_recall(contender(VECTORS, QUERIES, "new", "HNSW64").index.vectors.faiss, VECTORS, queries)
     assert not recall.exact
     assert recall.low < recall.value
 
@@ -157,7 +160,7 @@ def test_recall_does_not_mind_which_of_equal_vectors_is_found() -> None:
     order = np.random.default_rng(2).permutation(200)
     other_ties = faiss.IndexIDMap(faiss.IndexFlatIP(16))
     other_ties.add_with_ids(doubled[order], order)
-    assert gate.measure_recall(other_ties, doubled, NO_QUERIES).value == 1
+    assert measure_recall(other_ties, doubled, asked(doubled, NO_QUERIES, np.arange(200))).value == 1
 
 
 def test_golden_queries_about_absent_documents_are_counted() -> None:

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from canonry.index import candidate
+from canonry.index import vectors as engine
 from canonry.index.golden import Golden
 from canonry.index.tuning import WEIGHTS, chosen_weight, cross_validated, is_held_back, ndcg_by_weight, tune
 from canonry.search import TextIndex
@@ -31,7 +32,7 @@ def index_of(texts: list[str]) -> TextIndex:
             "text": texts,
         }
     )
-    return candidate.opened(candidate.payload(chunks, unit(len(texts), 0), "Flat", "english"))
+    return candidate.opened(candidate.payload(chunks, engine.build(unit(len(texts), 0), "Flat"), "english"))
 
 
 NEAR = unit(120, 0) + 0.02 * unit(120, 1)

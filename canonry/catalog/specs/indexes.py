@@ -112,7 +112,9 @@ class IndexSpec(Spec):
     encoder: Name = Field(description="A model with role encoder.")
     chunking: Chunking = Field(Chunking(), description="How documents are cut.")
     lexical: Lexical | None = Field(Lexical(), description="Search by words, fused with the vectors'; null for none.")
-    faiss_factory: str = Field("Flat", description="FAISS index factory string, inner product.")
+    faiss_factory: str = Field(
+        "auto", description="FAISS index factory string, inner product; auto chooses by the number of vectors."
+    )
     golden_queries: tuple[GoldenQuery, ...] = Field((), description="Queries written by people.")
     golden_file: str | None = Field(None, description="JSON Lines of more: query, documents.")
     gate: Gate = Field(Gate(), description="What a candidate must show.")

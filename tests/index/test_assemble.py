@@ -1,0 +1,79 @@
+"""Training is done once and kept while it fits; with it a changed index is what a full build gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from canonry.index import assemble as module
+from canonry.index import kinds
+from canonry.index import vectors as engine
+from canonry.index.assemble import Assembled, assemble
+from canonry.storage import Storage, Zones
+from tests.index.test_vectors import clustered
+
+ROWS = clustered(2_000, seed=5)
+NOBODY = np.empty((0, 32), np.float32)
+
+
+@pytest.fixture(autouse=True)
+def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kinds, "EXACT_UP_TO", 1_000)
+
+
+def made(lake: Storage, rows: np.ndarray, factory: str = "auto", encoder: str = "e") -> Assembled:
+    return assemble(lake, "help", encoder, rows, factory, NOBODY, 0.9)
+
+
+def test_a_changed_index_uses_the_training_of_before_and_is_what_a_full_build_gives(zones: Zones, monkeypatch) -> None:
+    first = made(zones.lake, ROWS)
+    assert first.training and first.factory == "IVF32,RaBitQfs,Refine(Flat)"
+    changed = np.concatenate([ROWS[:10], ROWS[20:], clustered(15, seed=6)])
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("it is trained again")
+
+    monkeypatch.setattr(engine, "train", refuse)
+    second = made(zones.lake, changed)
+    assert second.training == first.training
+    full = engine.index_of(zones.lake.read(f"trained/index=help/{first.training.sha256}.faiss"))
+    full.add(changed)
+    queries = clustered(100, seed=7)
+    kinds.set_effort(full, second.tuned.effort)
+    assert np.array_equal(second.index.search(queries, 10)[1], full.search(queries, 10)[1])
+    assert engine.index_bytes(second.index) == engine.index_bytes(full)
+
+
+def test_the_training_of_before_finds_as_much_as_a_new_one(zones: Zones) -> None:
+    made(zones.lake, ROWS)
+    changed = np.concatenate([ROWS[20:], clustered(20, seed=8)])
+    kept = made(zones.lake, changed)
+    zones.lake.delete("trained/index=help/latest.json")
+    new = made(zones.lake, changed)
+    assert kept.training != new.training
+    assert kept.tuned and new.tuned and min(kept.tuned.recall.low, new.tuned.recall.low) >= 0.9
+
+
+@pytest.mark.parametrize(
+    ("rows", "factory", "encoder"),
+    [(ROWS, "IVF16,Flat", "e"), (ROWS, "auto", "other"), (np.concatenate([ROWS] * 3), "auto", "e")],
+)
+def test_another_factory_encoder_or_size_is_trained_for(zones: Zones, rows, factory: str, encoder: str) -> None:
+    first = made(zones.lake, ROWS)
+    assert made(zones.lake, rows, factory, encoder).training != first.training
+
+
+def test_a_damaged_training_is_made_again(zones: Zones) -> None:
+    first = made(zones.lake, ROWS)
+    assert first.training
+    path = module._path("help", first.training)
+    whole = zones.lake.read(path)
+    zones.lake.put(path, whole[:-1] + b"?")
+    assert made(zones.lake, ROWS).training == first.training
+    assert zones.lake.read(path) == whole
+
+
+def test_kinds_that_learn_nothing_keep_nothing(zones: Zones) -> None:
+    for rows, factory in ((ROWS[:900], "auto"), (ROWS[:900], "HNSW8")):
+        assert made(zones.lake, rows, factory).training is None
+    assert list(zones.lake.list("trained")) == []
