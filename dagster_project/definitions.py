@@ -14,6 +14,7 @@ from dagster_project import (
     index,
     label,
     labels,
+    monitors,
     publish,
     schedules,
     score,
@@ -39,6 +40,7 @@ def build(platform: Platform, timetable: schedules.Timetable) -> dg.Definitions:
         score.build(catalog),
         evaluate.build(catalog),
         feedback.build(),
+        monitors.build(catalog),
         # ─▶ index
         *(index.build(name, spec, catalog) for name, spec in catalog.indexes.items()),
         # ─▶ publish ──▶ products

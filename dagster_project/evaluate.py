@@ -1,4 +1,4 @@
-"""Evaluate: what the labels say of quality, how sure that is, and a check for every monitor."""
+"""Evaluate: what the labels say of quality, and how sure that is."""
 
 import math
 from collections.abc import Sequence
@@ -7,9 +7,8 @@ import dagster as dg
 import pyarrow as pa
 
 from canonry import lake
-from canonry.catalog import Catalog, MonitorSpec
+from canonry.catalog import Catalog
 from canonry.evaluate.estimates import estimate_all
-from canonry.evaluate.monitors import check_monitor
 from canonry.evaluate.response import StratumResponse
 from dagster_project.evidence import governed, intervals, owners, preview
 from dagster_project.resources import DAILY, RANGE, Platform, days_of
@@ -59,8 +58,7 @@ def build(catalog: Catalog) -> dg.Definitions:
             answered = _answered(made[-1].response.get(name, []))
             yield dg.MaterializeResult(asset_key=["estimates", name], metadata={**metadata, "response": answered})
 
-    checks = [_check(name, spec) for name, spec in catalog.monitors.items()]
-    return dg.Definitions(assets=[estimate], asset_checks=checks)
+    return dg.Definitions(assets=[estimate])
 
 
 def _answered(response: Sequence[StratumResponse]) -> dg.MarkdownMetadataValue:
@@ -72,21 +70,3 @@ def _answered(response: Sequence[StratumResponse]) -> dg.MarkdownMetadataValue:
         for each in sorted(response, key=lambda each: (math.isnan(each.rate), each.rate))
     ]
     return preview(pa.Table.from_pylist(rows), rows=len(rows)) if rows else dg.MetadataValue.md("nothing was drawn")
-
-
-def _check(name: str, spec: MonitorSpec) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        asset=["estimates", spec.eval],
-        name=name.replace("-", "_").replace(".", "_"),
-        description=spec.description,
-        metadata=governed("monitors", name),
-    )
-    def monitor(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
-        days = lake.days(platform.zones.lake, "estimates")
-        if not days:
-            return dg.AssetCheckResult(passed=True, description="No estimate has been made yet.")
-        verdict = check_monitor(platform.zones, platform.catalog, name, days[-1])
-        severity = dg.AssetCheckSeverity.ERROR if verdict.severity == "error" else dg.AssetCheckSeverity.WARN
-        return dg.AssetCheckResult(passed=verdict.passed, severity=severity, description=verdict.message)
-
-    return monitor

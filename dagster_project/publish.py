@@ -63,6 +63,7 @@ def _scorecard(catalog: Catalog, tables: list[dg.AssetSpec]) -> dg.AssetsDefinit
             ["published", "models"],
             *(["published", "indexes", name] for name in catalog.indexes),
             *(["published", "gold", name] for name in catalog.schemes),
+            ["published", "tables", "incidents"],
             dg.AssetDep(["lake", "rejected"], partition_mapping=every_day),
         ],
         description="Cost, latency, quality, labels, indexes and what was rejected, on one page for people. Open "

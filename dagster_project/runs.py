@@ -1,10 +1,12 @@
 """Requests for runs: a run for each stretch of days, and none where one already waits."""
 
 import datetime as dt
+import json
 from collections.abc import Iterable, Iterator, Sequence
 
 import dagster as dg
 
+from canonry.locations import fingerprint, stored_files
 from dagster_project.resources import DAYS_PER_RUN
 
 FIRST_DAY, LAST_DAY = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
@@ -33,11 +35,23 @@ def by_range(
     return requests or dg.SkipReason(QUEUED)
 
 
-def once(context: Tick, job: str, why: str) -> Requests:
+def once(context: Tick | dg.SensorEvaluationContext, job: str, why: str) -> Requests:
     """A run, but where one waits already."""
     if _queued(context, job):
         return dg.SkipReason(QUEUED)
     return [dg.RunRequest(tags={"canonry/news": why} if why else {})]
+
+
+def when_changed(
+    context: dg.SensorEvaluationContext, locations: Sequence[str], otherwise: str
+) -> dg.SensorResult | dg.SkipReason:
+    """A run where what lies at locations is not what the cursor says; those where nothing lies count as absent."""
+    found = {each: fingerprint(each) for each in locations if any(stored_files(each))}
+    cursor = json.dumps(found, sort_keys=True)
+    if not found or cursor == context.cursor:
+        return dg.SkipReason(otherwise)
+    # Without a run key: what went and came back is new, though it was asked for before.
+    return dg.SensorResult(run_requests=[dg.RunRequest()], cursor=cursor)
 
 
 def _queued(context: Tick | dg.SensorEvaluationContext, job: str) -> Sequence[dg.DagsterRun]:

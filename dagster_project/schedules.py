@@ -5,7 +5,6 @@ Whether there is news is read from the zones, never remembered here: a daemon th
 
 import datetime as dt
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +18,12 @@ from canonry.label.partition import days_behind
 from canonry.label.studio import NOT_CONFIGURED, server_url
 from canonry.label.tasks import folder
 from canonry.labels import list_draws
-from canonry.locations import LocationError, expand, fingerprint, stored_files
+from canonry.locations import LocationError, expand
 from canonry.publish import unpublished
+from dagster_project.incident_sensors import incidents_changed, messages_wait
 from dagster_project.labels import days_concerned
 from dagster_project.resources import DAILY, Platform
-from dagster_project.runs import FIRST_DAY, LAST_DAY, Requests, Tick, by_range, once
+from dagster_project.runs import FIRST_DAY, LAST_DAY, Requests, Tick, by_range, once, when_changed
 from dagster_project.wakeups import label_studio_changed
 
 if TYPE_CHECKING:
@@ -45,10 +45,13 @@ class Timetable:
     pull_labels: str = "35 6-19 * * 1-5"
     rebuild_indexes: str = "0 3 * * 0"
     train_scorers: str = "0 4 * * 0"
+    watch: str = "20 * * * *"
     landing_news: int = 60
     label_inbox: int = 60
     label_studio_changed: int = 30
     corpus_changed: int = 600
+    incidents_changed: int = 60
+    messages_wait: int = 30
     failures: int = 30
 
 
@@ -58,6 +61,9 @@ def build(catalog: Catalog, timetable: Timetable) -> dg.Definitions:
     schedules = _schedules(catalog, jobs, timetable)
     sensors = [_landing_news(jobs["collect"], timetable.landing_news), _failures(timetable.failures)]
     sensors += [_corpus_changed(jobs["rebuild_indexes"], timetable.corpus_changed)] if catalog.indexes else []
+    if catalog.monitors:
+        sensors.append(incidents_changed(jobs["show_incidents"], timetable.incidents_changed))
+        sensors.append(messages_wait(jobs["notify"], timetable.messages_wait))
     if catalog.schemes:
         sensors.append(_label_inbox(jobs["pull_labels"], timetable.label_inbox))
         sensors.append(label_studio_changed(jobs["pull_labels"], timetable.label_studio_changed))
@@ -85,8 +91,22 @@ def _jobs(catalog: Catalog) -> "dict[str, Job]":
         "collect": (dg.AssetSelection.groups("collect") - files, "From landing to the lake."),
         "recompute": (tables - scorers, "Labels, charges, estimates and tables, and their releases."),
         "draw_labels": (draws, "Draw what people are asked about, and hand it out."),
+        "watch": (
+            keys(["lake", "looks"], ["journal", "notifications"]),
+            "Look with every monitor, open, update and resolve incidents, and tell who is to hear of them.",
+        ),
     }
     other = {
+        "notify": (keys(["journal", "notifications"]), "Tell channels what they have not taken yet."),
+        "show_incidents": (
+            keys(
+                ["journal", "notifications"],
+                ["lake", "incidents"],
+                ["published", "tables", "incidents"],
+                ["published", "scorecard"],
+            ),
+            "Publish the table of incidents, and show them on the scorecard.",
+        ),
         "take_files": (files, "Take new files of every file drop."),
         "pull_labels": (sent | answers | doubts, "Send what Label Studio lacks, and take in what people answered."),
         "rebuild_indexes": (indexes, "Every canonical index, each behind its gate."),
@@ -150,11 +170,16 @@ def _schedules(catalog: Catalog, jobs: "dict[str, Job]", timetable: Timetable) -
     def train_scorers(context: Tick) -> Requests:
         return once(context, "train_scorers", "")
 
+    @dg.schedule(**common("watch"), description="Every hour, with today's calls, whether or not anything came in.")
+    def watch(context: Tick, platform: Platform) -> Requests:
+        return by_range(context, "watch", [platform.today()], platform.now())
+
     labeling = [draw_labels, pull_labels] if catalog.schemes else []
     indexing = [rebuild_indexes] if catalog.indexes else []
     filed = [take_files] if any(each.location for each in catalog.sources.values()) else []
     scoring = [train_scorers] if catalog.scorers else []
-    return [*filed, collect, recompute, *labeling, *indexing, *scoring]
+    watching = [watch] if catalog.monitors else []
+    return [*filed, collect, recompute, *labeling, *indexing, *scoring, *watching]
 
 
 def _landing_news(job: "Job", seconds: int) -> dg.SensorDefinition:
@@ -187,7 +212,7 @@ def _corpus_changed(job: "Job", seconds: int) -> dg.SensorDefinition:
                 locations.append(expand(spec.documents.location, {"CANONRY_HOME": platform.zones.home}))
             except LocationError as error:
                 context.log.info("%s", error)
-        return _when_changed(context, locations, "No index's documents changed")
+        return when_changed(context, locations, "No index's documents changed")
 
     return corpus_changed
 
@@ -202,7 +227,7 @@ def _label_inbox(job: "Job", seconds: int) -> dg.SensorDefinition:
     def label_inbox(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult | dg.SkipReason:
         url = platform.zones.exchange.url
         inboxes = [f"{url}/{folder(name)}/in" for name in platform.catalog.schemes]
-        return _when_changed(context, inboxes, "No export came in")
+        return when_changed(context, inboxes, "No export came in")
 
     return label_inbox
 
@@ -245,15 +270,3 @@ def _days_to_draw(platform: Platform) -> list[dt.date]:
         for name, scheme in platform.catalog.schemes.items()
     ]
     return sorted(day for day in over if any(day not in each for each in drawn))
-
-
-def _when_changed(
-    context: dg.SensorEvaluationContext, locations: Sequence[str], otherwise: str
-) -> dg.SensorResult | dg.SkipReason:
-    """A run where what lies at locations is not what the cursor says; those where nothing lies count as absent."""
-    found = {each: fingerprint(each) for each in locations if any(stored_files(each))}
-    cursor = json.dumps(found, sort_keys=True)
-    if not found or cursor == context.cursor:
-        return dg.SkipReason(otherwise)
-    # Without a run key: what went and came back is new, though it was asked for before.
-    return dg.SensorResult(run_requests=[dg.RunRequest()], cursor=cursor)

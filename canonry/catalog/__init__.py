@@ -4,6 +4,7 @@ from canonry.catalog.load import Catalog, CatalogError, Problem, load
 from canonry.catalog.redaction import Redaction
 from canonry.catalog.specs import (
     KINDS,
+    MEASURES,
     Choice,
     ComparisonSpec,
     Consensus,
@@ -21,6 +22,7 @@ from canonry.catalog.specs import (
 
 __all__ = [
     "KINDS",
+    "MEASURES",
     "Catalog",
     "CatalogError",
     "Choice",

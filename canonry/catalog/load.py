@@ -15,6 +15,7 @@ from canonry.catalog import expressions
 from canonry.catalog.comparisons import comparison_problems
 from canonry.catalog.specs import (
     KINDS,
+    MEASURES,
     NAME_PATTERN,
     ComparisonSpec,
     EvalSpec,
@@ -188,9 +189,12 @@ def _references(catalog: Catalog, broken: set[Path]) -> Iterator[Problem]:
         if scheme := catalog.schemes.get(spec.scheme):
             yield from _reads_scheme(catalog, "evals", name, spec, scheme)
     for name, monitor in catalog.monitors.items():
-        yield from missing("monitors", name, "eval", "evals", monitor.eval)
-        if (watched := catalog.evals.get(monitor.eval)) and monitor.slice not in watched.slices:
-            message = f"{list(monitor.slice)} is not a slice of {catalog.path('evals', monitor.eval)}"
+        measured = MEASURES[monitor.measure]
+        if monitor.of is not None and measured.of in KINDS:
+            yield from missing("monitors", name, "of", measured.of, monitor.of)
+        watched = catalog.evals.get(monitor.of or "") if monitor.measure == "quality" else None
+        if watched and monitor.slice not in watched.slices:
+            message = f"{list(monitor.slice)} is not a slice of {catalog.path('evals', monitor.of or '')}"
             yield Problem(str(catalog.path("monitors", name)), "slice", message)
     for name, comparison in catalog.comparisons.items():
         for where, target_kind, target in comparison.named():

@@ -74,6 +74,7 @@ def status() -> None:
     Example: canonry status
     """
     from canonry import lake
+    from canonry.alerts import every
     from canonry.label.progress import label_progress
     from canonry.label.register import count_sent
     from canonry.label.studio import configured_server
@@ -109,11 +110,14 @@ def status() -> None:
     sent = sum(count_sent(zones.journal, scheme) for scheme in schemes_drawn(zones.journal))
     console.print(f"Label Studio: {configured_server()}; {sent:,} tasks sent", markup=False, soft_wrap=True)
     table = table_of("failed run", "day", "job", text="steps")
-    for entry in list(zones.journal.list("incidents"))[-_INCIDENTS_SHOWN:]:
+    failed = [entry for entry in zones.journal.list("incidents") if entry.path.split("/")[1][:1].isdigit()]
+    for entry in failed[-_INCIDENTS_SHOWN:]:
         incident = json.loads(zones.journal.read(entry.path))
         day = entry.path.split("/")[1]
         table.add_row(incident["run_id"], day, incident["job"], ", ".join(incident["steps"]) or "its process died")
     console.print(table if table.row_count else "No run has failed.")
+    broken = sum(each.state == "open" for each in every(zones.journal))
+    console.print(f"Incidents open: {broken:,}; canonry incidents list", highlight=False)
 
 
 def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:

@@ -7,13 +7,10 @@ none does, the calls themselves are otherwise: then it is told whether all who u
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 import numpy as np
 import pandas as pd
 
-Kind = Literal["swap", "provider", "price", "usage", "product", "unknown"]
+from canonry.alerts import Cause
 
 SWAPPED = ("prompt_version", "index_version", "provider", "request_model", "feature", "product")
 """Fields that we set ourselves, the most particular first: of those that explain a change alike, the first is named."""
@@ -26,22 +23,6 @@ EXPLAINED = 0.5
 
 _HARDLY = 0.25
 _NONE = "none"
-
-
-@dataclass(frozen=True)
-class Cause:
-    """What a change comes of."""
-
-    kind: Kind
-    """`swap`: another prompt, index, model or mix of products; `provider`: the same model was asked and behaves
-    otherwise; `price`: a token costs otherwise; `usage`: calls have more or fewer tokens; `product`: one product alone,
-    with all that is recorded the same; `unknown`: none of these explains it."""
-    field: str | None
-    """The field that tells it, where one does."""
-    explained: float
-    """Share of the change that it explains; 1 is all of it."""
-    said: str
-    """The cause in words, with the values that gained and lost most."""
 
 
 def explain_change(before: pd.DataFrame, since: pd.DataFrame, value: str) -> Cause:

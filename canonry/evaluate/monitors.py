@@ -1,54 +1,118 @@
-"""Monitors: whether an estimate rules out what was promised."""
+"""Monitors: look at what each promises, write down what was found, and open, update and resolve incidents by it."""
 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
-from typing import Any, Literal
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
 
 from canonry import lake
-from canonry.catalog import Catalog
-from canonry.evaluate.estimates import slice_name
+from canonry.alerts import Finding, Incident, note
+from canonry.catalog import Catalog, MonitorSpec
+from canonry.evaluate.measures import REGISTRY
 from canonry.storage import Zones
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What a monitor found: in words, and the rows of `lake/estimates` it looked at."""
+class Looked:
+    """What all monitors found at one moment."""
 
-    passed: bool
-    severity: Literal["warn", "error"]
-    message: str
-    values: list[dict[str, Any]] = field(default_factory=list)
+    at: dt.datetime
+    findings: dict[str, list[Finding]]
+    """By monitor."""
+    incidents: list[Incident]
+    """Those that something happened to."""
+    failed: dict[str, str]
+    """Monitors that could not be measured, with the error; their incidents are left as they are."""
 
 
-def check_monitor(zones: Zones, catalog: Catalog, name: str, day: dt.date) -> Verdict:
-    """Fails where an interval lies wholly above `at_most`. What is not known well enough passes, and says so.
-
-    Of a slice's estimates the one is read that the eval prefers: chosen by what is there, never by what it says.
-    """
+def look(zones: Zones, catalog: Catalog, name: str, at: dt.datetime) -> list[Finding]:
+    """What a monitor finds of what lay before `at`, a finding for each slice; nothing is written."""
     spec = catalog.monitors[name]
-    rows = [
-        row
-        for row in lake.read(zones.lake, "estimates", [day]).to_pylist()
-        if row["eval"] == spec.eval and row["slice"] == slice_name(spec.slice) and row["preferred"] is not False
-    ]
-    if not rows:
-        return Verdict(True, spec.severity, f"no estimate of {spec.eval} by {slice_name(spec.slice)} for {day}")
-    above = [row for row in rows if row["refused"] is None and row["interval_low"] > spec.at_most]
-    refused = [row for row in rows if row["refused"] is not None]
-    lines = [f"surely above {spec.at_most:.1%}: {_said(row, spec.slice)}" for row in above]
-    if not above:
-        lines.append(f"{len(rows) - len(refused)} of {len(rows)} estimates known, none surely above {spec.at_most:.1%}")
-    lines += [f"not enough labels: {_where(row, spec.slice)}: {row['refused']}" for row in refused]
-    return Verdict(not above, spec.severity, "\n".join(lines), rows)
+    return REGISTRY[spec.measure](zones, catalog, spec, at)
 
 
-def _said(row: dict[str, Any], fields: tuple[str, ...]) -> str:
-    interval = f"{row['confidence']:.0%} interval {row['interval_low']:.1%} to {row['interval_high']:.1%}"
-    simulated = ", simulated reviewers" if row["simulated"] else ""
-    return f"{_where(row, fields)}: {row['value']:.1%} ({interval}, {row['labels']} labels{simulated})"
+def watch(zones: Zones, catalog: Catalog, days: Sequence[dt.date], now: dt.datetime) -> list[Looked]:
+    """Look with every monitor at each day's end, or now where the day still lasts, and write `lake/looks`.
+
+    Incidents follow where no later day was looked at before: what came late changes figures, not the past."""
+    latest = max(lake.days(zones.lake, "looks"), default=dt.date.min)
+    looked = []
+    for day in sorted(days):
+        at = min(now, dt.datetime.combine(day + dt.timedelta(days=1), dt.time()))
+        if at.date() < day:
+            continue
+        findings: dict[str, list[Finding]] = {}
+        incidents: list[Incident] = []
+        failed: dict[str, str] = {}
+        for name, spec in sorted(catalog.monitors.items()):
+            try:
+                findings[name] = look(zones, catalog, name, at)
+            except Exception as error:
+                failed[name] = f"{catalog.path('monitors', name)}: {type(error).__name__}: {error}"
+                continue
+            if day >= latest:
+                incidents += _note(zones, name, spec, findings[name], at, now)
+        _write(zones, catalog, day, at, findings, failed)
+        looked.append(Looked(at, findings, incidents, failed))
+    return looked
 
 
-def _where(row: dict[str, Any], fields: tuple[str, ...]) -> str:
-    return ", ".join(str(row[field]) if row[field] is not None else f"no {field}" for field in fields) or "everything"
+def _note(
+    zones: Zones, name: str, spec: MonitorSpec, findings: list[Finding], at: dt.datetime, now: dt.datetime
+) -> list[Incident]:
+    about: dict[str, Any] = {
+        "description": spec.description,
+        "owner": spec.owner,
+        "runbook": spec.runbook,
+        "severity": spec.severity,
+        "measure": spec.measure,
+        "of": spec.of,
+        "objective": json.loads(spec.model_dump_json(include={str(spec.objective)}, exclude_none=True)),
+    }
+    reopen = dt.timedelta(hours=spec.reopen_hours)
+    return note(zones.journal, name, about, findings, reopen=reopen, at=at, now=now)
+
+
+def _write(
+    zones: Zones,
+    catalog: Catalog,
+    day: dt.date,
+    at: dt.datetime,
+    findings: dict[str, list[Finding]],
+    failed: dict[str, str],
+) -> None:
+    rows = [_row(catalog.monitors[name], name, found, at) for name, each in findings.items() for found in each]
+    for name, said in failed.items():
+        rows.append(_row(catalog.monitors[name], name, Finding({}, "unknown", said), at) | {"state": "failed"})
+    specs = {
+        f"assets/monitors/{name}": hashlib.sha256(spec.model_dump_json().encode()).hexdigest()
+        for name, spec in catalog.monitors.items()
+    }
+    table = pa.Table.from_pylist(rows, lake.SCHEMAS["looks"])
+    lake.write(zones.lake, "looks", day, table, {"inputs": {**specs, "looked_at": at.isoformat()}})
+
+
+def _row(spec: MonitorSpec, name: str, found: Finding, at: dt.datetime) -> dict[str, Any]:
+    return {
+        "monitor": name,
+        "measure": spec.measure,
+        "measured_of": spec.of,
+        "slice": json.dumps(dict(found.slice), sort_keys=True),
+        "state": found.state,
+        "value": found.value,
+        "low": found.low,
+        "high": found.high,
+        "objective": found.objective,
+        "since": found.since,
+        "said": found.said,
+        "cause": found.cause.kind if found.cause else None,
+        "cause_said": found.cause.said if found.cause else None,
+        "looked_at": at,
+        "simulated": found.simulated,
+    }

@@ -46,7 +46,15 @@ EVAL = {
     "positive": "no",
     "slices": [["product"]],
 }
-MONITOR = {"description": "It stays low.", "owner": "a-team", "eval": "rate", "slice": ["product"], "at_most": 0.1}
+MONITOR = {
+    "description": "It stays low.",
+    "owner": "a-team",
+    "measure": "quality",
+    "of": "rate",
+    "slice": ["product"],
+    "limit": {"at_most": 0.1},
+    "runbook": "docs/runbooks.md#quality",
+}
 
 
 def put(root: Path, name: str, document: object) -> Path:
@@ -221,9 +229,9 @@ def test_a_share_lies_between_nothing_and_all(tmp_path, value):
     put(
         tmp_path,
         "monitors/low.yaml",
-        yaml.safe_dump({**MONITOR, "at_most": 0}).replace("at_most: 0", f"at_most: {value}"),
+        yaml.safe_dump({**MONITOR, "limit": {"at_most": 0}}).replace("at_most: 0", f"at_most: {value}"),
     )
-    assert only(tmp_path)[:2] == ("monitors/low.yaml", "at_most")
+    assert only(tmp_path)[:2] == ("monitors/low.yaml", "limit.at_most")
 
 
 def test_a_version_belongs_to_one_model(tmp_path):
@@ -242,15 +250,39 @@ def test_evals_and_monitors_name_what_exists(tmp_path):
     put(tmp_path, "evals/field.yaml", {**EVAL, "field": "truth"})
     put(tmp_path, "evals/answer.yaml", {**EVAL, "positive": "perhaps"})
     put(tmp_path, "evals/scheme.yaml", {**EVAL, "scheme": "none"})
-    put(tmp_path, "monitors/eval.yaml", {**MONITOR, "eval": "none"})
+    put(tmp_path, "monitors/eval.yaml", {**MONITOR, "of": "none"})
     put(tmp_path, "monitors/slice.yaml", {**MONITOR, "slice": ["team"]})
     assert {(path, field) for path, field, _ in problems(tmp_path)} == {
         ("evals/field.yaml", "field"),
         ("evals/answer.yaml", "positive"),
         ("evals/scheme.yaml", "scheme"),
-        ("monitors/eval.yaml", "eval"),
+        ("monitors/eval.yaml", "of"),
         ("monitors/slice.yaml", "slice"),
     }
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "message"),
+    [
+        ({"limit": None}, "file", "expected one of limit, budget, change, arms; found none"),
+        ({"change": {"find": 0.1}}, "file", "expected one of limit, budget, change, arms; found limit, change"),
+        ({"limit": None, "change": {"find": 0.1}}, "file", "quality takes limit, not change"),
+        ({"of": None}, "file", "quality needs `of`: which of evals"),
+        ({"measure": "error_rate"}, "file", "error_rate takes no `of`"),
+        ({"limit": {"at_most": 0.1, "times": 2}}, "limit", "expected one of at_most, at_least, times, times_below"),
+        ({"channels": ["https://hooks.example.com/secret"]}, "channels.0", "String should match pattern"),
+        ({"runbook": "ask Jo"}, "runbook", "String should match pattern"),
+    ],
+)
+def test_a_monitor_promises_one_thing_that_its_measure_can_keep(tmp_path, change, field, message):
+    put(tmp_path, "schemes/grounded.yaml", SCHEME)
+    put(tmp_path, "evals/rate.yaml", EVAL)
+    put(
+        tmp_path, "monitors/a.yaml", {name: value for name, value in {**MONITOR, **change}.items() if value is not None}
+    )
+    path, where, said = only(tmp_path)
+    assert (path, where) == ("monitors/a.yaml", field)
+    assert said.startswith(message)
 
 
 def test_sources_say_what_their_type_needs(tmp_path):

@@ -40,7 +40,14 @@ def catalog() -> Catalog:
         "positive": "hallucinated",
         "slices": [[], ["response_model"], ["product", "response_model"]],
     }
-    monitor = {**said, "eval": "hallucination-rate", "slice": ["response_model"], "at_most": 0.2}
+    monitor = {
+        **said,
+        "measure": "quality",
+        "of": "hallucination-rate",
+        "slice": ["response_model"],
+        "limit": {"at_most": 0.2},
+        "runbook": "docs/runbooks.md#quality",
+    }
     return Catalog(
         Path("assets"),
         schemes={"groundedness": SchemeSpec.model_validate(scheme)},

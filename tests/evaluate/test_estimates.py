@@ -12,10 +12,11 @@ import pytest
 from canonry import lake
 from canonry.catalog.specs import Sampling
 from canonry.evaluate.estimates import estimate_all, estimate_day
-from canonry.evaluate.monitors import check_monitor
+from canonry.evaluate.monitors import look
 from canonry.labels import draw_path, read_draw
 
 DAY = dt.date(2026, 11, 15)
+MIDNIGHT = dt.datetime(2026, 11, 16)
 WEEK = [dt.date(2026, 11, 9) + dt.timedelta(days=number) for number in range(7)]
 EVAL = "hallucination-rate"
 
@@ -65,10 +66,11 @@ def test_the_known_rate_lies_inside_the_interval_of_every_slice(zones, catalog, 
     worse = _row(zones, catalog, "response_model", response_model="m2")
     better = _row(zones, catalog, "response_model", response_model="m1")
     assert worse["interval_low"] > better["interval_high"]
-    verdict = check_monitor(zones, catalog, "hallucination-by-model", DAY)
-    assert not verdict.passed
-    assert "surely above 20.0%: m2: " in verdict.message
-    assert "simulated reviewers" in verdict.message
+    found = {each.slice["response_model"]: each for each in look(zones, catalog, "hallucination-by-model", MIDNIGHT)}
+    assert (found["m1"].state, found["m2"].state) == ("holds", "broken")
+    assert found["m2"].said.startswith("m2: ")
+    assert found["m2"].said.endswith("simulated reviewers), surely above 20.0%")
+    assert found["m2"].simulated
 
 
 def test_the_estimand_is_said_in_words_with_its_counts(zones, catalog, live_day):
@@ -149,7 +151,7 @@ def test_imported_labels_without_a_draw_are_refused_an_interval(zones, catalog):
 def test_nothing_drawn_is_said(zones, catalog):
     assert _row(zones, catalog)["refused"] == "nothing was drawn in the window"
     estimate_all(zones, catalog, DAY)
-    assert check_monitor(zones, catalog, "hallucination-by-model", DAY).passed
+    assert {each.state for each in look(zones, catalog, "hallucination-by-model", MIDNIGHT)} == {"unknown"}
 
 
 def test_too_few_labels_are_refused_and_counted(zones, catalog, live_day):
@@ -159,9 +161,8 @@ def test_too_few_labels_are_refused_and_counted(zones, catalog, live_day):
     assert row["refused"] == "6 labels, fewer than 10"
     assert (row["labels"], row["positives"]) == (6, 6)
     estimate_all(zones, catalog, DAY)
-    verdict = check_monitor(zones, catalog, "hallucination-by-model", DAY)
-    assert verdict.passed
-    assert "not enough labels: m1: 6 labels, fewer than 10" in verdict.message
+    (found,) = look(zones, catalog, "hallucination-by-model", MIDNIGHT)
+    assert (found.state, found.said) == ("unknown", "m1: not enough labels: 6 labels, fewer than 10")
 
 
 def test_items_without_a_label_and_ties_count_as_missing_within_their_stratum(zones, catalog, live_day):
@@ -220,10 +221,8 @@ def test_only_the_newest_version_of_a_scheme_in_the_window_counts(zones, catalog
     assert "of the 2 drawn days from 2026-11-12 to 2026-11-15" in row["estimand"]
 
 
-def test_a_monitor_without_an_estimate_says_so(zones, catalog):
-    verdict = check_monitor(zones, catalog, "hallucination-by-model", DAY)
-    assert verdict.passed
-    assert verdict.message == "no estimate of hallucination-rate by response_model for 2026-11-15"
+def test_a_monitor_without_an_estimate_finds_nothing(zones, catalog):
+    assert look(zones, catalog, "hallucination-by-model", MIDNIGHT) == []
 
 
 def _designed(catalog, **sampling):

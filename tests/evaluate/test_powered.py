@@ -12,7 +12,7 @@ import pytest
 from canonry import lake
 from canonry.catalog.specs import EvalScorer, Sampling
 from canonry.evaluate.estimates import estimate_all
-from canonry.evaluate.monitors import check_monitor
+from canonry.evaluate.monitors import look
 from canonry.evaluate.sample import read_sample
 from canonry.evaluate.scores import read_scores
 from canonry.labels import read_draw
@@ -20,6 +20,7 @@ from canonry.stats.ppi import estimate_with_scores
 
 WEEK = [dt.date(2026, 11, 9) + dt.timedelta(days=number) for number in range(7)]
 DAY = WEEK[-1]
+MIDNIGHT = dt.datetime(2026, 11, 16)
 EVAL = "hallucination-rate"
 
 
@@ -118,7 +119,8 @@ def test_a_slice_that_cuts_through_strata_is_held_against_its_own_calls(zones, c
 def test_monitors_read_the_one_that_the_eval_prefers_and_the_other_where_it_is_refused(zones, catalog, scored):
     def read():
         estimate_all(zones, catalog, DAY)
-        return {row["estimator"] for row in check_monitor(zones, catalog, "hallucination-by-model", DAY).values}
+        findings = look(zones, catalog, "hallucination-by-model", MIDNIGHT)
+        return {row["estimator"] for found in findings for row in found.evidence}
 
     assert read() == {"prediction_powered"}
     catalog.evals[EVAL] = catalog.evals[EVAL].model_copy(update={"preferred": "human_only"})

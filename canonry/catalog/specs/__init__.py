@@ -2,9 +2,10 @@
 
 from canonry.catalog.specs.base import NAME_PATTERN, Name, Spec
 from canonry.catalog.specs.comparisons import ComparisonSpec
-from canonry.catalog.specs.evals import EvalScorer, EvalSpec, MonitorSpec
+from canonry.catalog.specs.evals import EvalScorer, EvalSpec
 from canonry.catalog.specs.indexes import Chunking, Documents, Gate, GoldenQuery, IndexSpec, Lexical
 from canonry.catalog.specs.models import Encoder, ModelPrice, ModelSpec, Price, StageMove
+from canonry.catalog.specs.monitors import MEASURES, Arms, Budget, Change, Limit, Measured, MonitorSpec
 from canonry.catalog.specs.prompts import PromptSpec, PromptVersion
 from canonry.catalog.specs.sampling import Overlap, SampleScore, Sampling
 from canonry.catalog.specs.schemes import Agreement, Choice, Consensus, Gold, KnownAnswers, SchemeSpec, Splits
@@ -13,8 +14,12 @@ from canonry.catalog.specs.sources import Emit, Lookup, SourceSpec
 
 __all__ = [
     "KINDS",
+    "MEASURES",
     "NAME_PATTERN",
     "Agreement",
+    "Arms",
+    "Budget",
+    "Change",
     "Choice",
     "Chunking",
     "ComparisonSpec",
@@ -30,7 +35,9 @@ __all__ = [
     "IndexSpec",
     "KnownAnswers",
     "Lexical",
+    "Limit",
     "Lookup",
+    "Measured",
     "ModelPrice",
     "ModelSpec",
     "MonitorSpec",

@@ -1,4 +1,4 @@
-"""Estimates of quality, and the checks on them."""
+"""Estimates of quality."""
 
 from __future__ import annotations
 
@@ -53,14 +53,3 @@ class EvalSpec(Spec):
 
 
 AnyEval = Annotated[EvalSpec | ComparisonSpec, Field(discriminator="kind")]
-
-
-class MonitorSpec(Spec):
-    """A check on an estimate: it warns when the interval rules out what is promised."""
-
-    folder: ClassVar[str] = "monitors"
-
-    eval: Name = Field(description="The estimate watched.")
-    slice: tuple[Literal["product", "team", "feature", "response_model"], ...] = Field(description="Which slice.")
-    at_most: float = Field(description="Warn when the interval lies wholly above this.", ge=0, le=1)
-    severity: Literal["warn", "error"] = Field("warn", description="How loud.")

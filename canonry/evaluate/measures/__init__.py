@@ -1,0 +1,24 @@
+"""Measures by name: each looks at one thing for a monitor, and says what it found of every slice.
+
+A new one is a function in a file of its own, a line here, and a line in `MEASURES` of the catalog's specs.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+from canonry.alerts import Finding
+from canonry.catalog import Catalog, MonitorSpec
+from canonry.evaluate.measures.quality import quality
+from canonry.storage import Zones
+
+Measure = Callable[[Zones, Catalog, MonitorSpec, dt.datetime], list[Finding]]
+"""Zones, catalog, the monitor, and until when is looked (UTC, midnight is the end of a day); a finding for each slice.
+
+Reads only what lay before that moment, writes nothing, and is the same whenever it is asked again.
+"""
+
+REGISTRY: dict[str, Measure] = {
+    "quality": quality,
+}
