@@ -25,9 +25,15 @@ def arguments(description: str | None, *, rows: int, quick_rows: int) -> argpars
 
 
 def report(
-    name: str, ratio: float, better: Literal["lower", "higher"], header: Sequence[str], rows: Sequence[Sequence[object]]
+    name: str,
+    ratio: float,
+    better: Literal["lower", "higher"],
+    header: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    notes: Sequence[str] = (),
 ) -> None:
-    """Print the table and, last, `NAME ratio=1.23 lower is better`. The first column is left-aligned, the others right.
+    """Print the table, what is to be said of it, and last `NAME ratio=1.23 lower is better`. The first column is
+    left-aligned, the others right.
 
     Floats are shown with three significant digits.
     """
@@ -39,6 +45,7 @@ def report(
         print("  ".join((first, *others)).rstrip())
         if number == 0:
             print("  ".join("-" * width for width in widths))
+    print(*(["", *notes] if notes else []), sep="\n", end="\n" if notes else "")
     print(f"\n{machine()}")
     print(f"{name} ratio={ratio:.2f} {better} is better")
 

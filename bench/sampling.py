@@ -22,6 +22,7 @@ from canonry import catalog
 from canonry.catalog import SchemeSpec
 from canonry.catalog.specs import Sampling
 from canonry.label.draws import make_draw
+from canonry.labels import SLICE_FIELDS
 from canonry.stats.survey import Proportion, estimate_proportion
 
 DAY, NOW = dt.date(2026, 11, 9), dt.datetime(2026, 11, 10)
@@ -66,7 +67,7 @@ def real_answers(data: Path) -> tuple[pa.Table, Mapping[str, bool], np.ndarray]:
     with gzip.open(data / "ragtruth" / "responses.jsonl.gz", "rt") as lines:
         rows = [json.loads(line) for line in lines]
     names = [f"{row['source_id']}-{row['model']}" for row in rows]
-    facts = {"product": ["ragtruth"] * len(rows), "team": ["t"] * len(rows), "feature": ["f"] * len(rows)}
+    facts: dict[str, list[str]] = {name: ["ragtruth"] * len(rows) for name in SLICE_FIELDS}
     frame = pa.table({"inference_id": names, **facts, "response_model": [row["model"] for row in rows]})
     truth = dict(zip(names, (bool(row["labels"]) for row in rows), strict=True))
     return frame, truth, np.array([len(row["response"]) for row in rows], dtype=float)
@@ -94,10 +95,7 @@ def draw_a_million(scheme: SchemeSpec, calls: int) -> str:
     frame = pa.table(
         {
             "inference_id": [f"call-{number:032d}" for number in range(calls)],
-            **{
-                name: pa.array(generator.choice(["a", "b", "c"], calls))
-                for name in ("product", "team", "feature", "response_model")
-            },
+            **{name: pa.array(generator.choice(["a", "b", "c"], calls)) for name in SLICE_FIELDS},
         }
     )
     said = []

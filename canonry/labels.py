@@ -10,7 +10,7 @@ from typing import Any
 
 from canonry.storage import NotFound, Storage
 
-SLICE_FIELDS = ("product", "team", "feature", "response_model")
+SLICE_FIELDS = ("product", "team", "feature", "response_model", "prompt_name", "prompt_version")
 """Facts of a call that strata and slices are made of."""
 
 

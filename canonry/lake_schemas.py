@@ -125,6 +125,17 @@ SCHEMAS: dict[str, pa.Schema] = {
             ("scorer_version", pa.string()),
             ("coefficient", pa.float64()),
             ("labels_worth", pa.float64()),
+            ("prompt_name", pa.string()),
+            ("prompt_version", pa.string()),
+            ("estimand_kind", pa.string()),
+            ("cluster", pa.string()),
+            ("clusters", pa.int64()),
+            ("rest_value", pa.float64()),
+            ("rest_low", pa.float64()),
+            ("rest_high", pa.float64()),
+            ("p_value", pa.float64()),
+            ("adjusted_p_value", pa.float64()),
+            ("differs", pa.string()),
         ]
     ),
     "agreement": pa.schema(

@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from canonry.catalog import EvalSpec, SchemeSpec
-from canonry.evaluate.estimates import estimate_sample, slice_name, window_of
+from canonry.evaluate.estimates import estimate_sample, window_of
 from canonry.evaluate.sample import POSITIVE, UNLABELED, Sample, read_sample
+from canonry.evaluate.slices import slice_name
 from canonry.labels import list_draws, stratum_name
 from canonry.stats.designs import allocate, whole_numbers
 from canonry.stats.planning import expected_width, least_budget
@@ -120,13 +121,15 @@ def plan_sample(
           if np.any(seen == 0) else []),
         *([f"calls are drawn with unequal chances, as so far: a label is worth 1 / {unequal.max():.2f} at least"]
           if unequal.max() > 1.005 else []),
+        *(["planned for the share of these calls; the interval of the rate behind them is wider"]
+          if spec.estimand == "rate" else []),
         *(["planned as one budget over all products"] if scheme.sampling.per_product else []),
         *([f"no number of labels gives this width: {labels.sum():,} of {sizes.sum():,} calls can be expected to be "
            "answered; ask for a wider interval or a longer window"] if budget is None else []),
         *(["nearly all calls: label everything"] if budget is not None and labels.sum() > 0.95 * sizes.sum() else []),
         *_days_needed(sample, int(to_draw.sum()), days, spec),
     ]  # fmt: skip
-    asked = spec.model_copy(update={"slices": (by,)})
+    asked = spec.model_copy(update={"slices": (by,), "estimand": "calls", "cluster": None})
     known = [row for row in estimate_sample(name, asked, sample, day) if not row["refused"]]
     return Plan(
         eval=name,

@@ -7,41 +7,32 @@ from typing import Any
 import numpy as np
 
 from canonry.catalog import EvalSpec
+from canonry.evaluate.frame import Frame
 from canonry.evaluate.response import covered_strata, labels_of
 from canonry.evaluate.sample import POSITIVE, Sample
 from canonry.evaluate.scores import Scores
-from canonry.stats.ppi import estimate_with_scores
+from canonry.evaluate.slices import Slice
+from canonry.stats.ppi import PredictionPowered, estimate_with_scores
+from canonry.stats.rates import estimate_rate
 from canonry.stats.survey import allow_for_uncovered
 
 
 def with_scores(
-    spec: EvalSpec,
-    sample: Sample,
-    scores: Scores,
-    values: dict[str, str | None],
-    strata: np.ndarray | None,
-    items: np.ndarray,
-    human: dict[str, Any],
+    spec: EvalSpec, sample: Sample, frame: Frame, scores: Scores, part: Slice, human: dict[str, Any]
 ) -> dict[str, Any]:
     """The row of the same labels with scores, from that of the labels alone."""
-    row = human | {"estimator": "prediction_powered", "scorer": scores.scorer, "scorer_version": scores.version}
+    row = human | {"scorer": scores.scorer, "scorer_version": scores.version}
     unknown = ("value", "interval_low", "interval_high", "worst_case_low", "worst_case_high", "method")
     refused = human["refused"] or scores.refused
     if refused:
         return row | dict.fromkeys(unknown) | {"refused": refused}
-    _, used, covered = covered_strata(sample, strata, items)
-    taken, given = labels_of(sample, strata, items)
+    _, used, covered = covered_strata(sample, part.strata, part.items)
     # Strata of which no call of a cutting slice was drawn have some of its calls all the same.
-    inside = scores.inside(np.ones_like(used) if strata is None else used, values)
-    refused = scores.refusal(inside, taken)
+    inside = part.calls if part.strata is None else used[frame.stratum]
+    refused = scores.refusal(inside, labels_of(sample, part.strata, part.items).taken)
     if refused:
         return row | dict.fromkeys(unknown) | {"refused": refused}
-    # A call without a score counts as the mean: that, too, is known of every call, whatever its label.
-    mean = float(np.nanmean(scores.values[inside]))
-    score = np.where(np.isnan(scores.of_items), mean, scores.of_items)[taken]
-    found = estimate_with_scores(
-        sample.outcome[taken] == POSITIVE, score, mean_score=mean, confidence=spec.confidence, **given
-    )
+    found = _combined(spec, sample, frame, scores, part, inside)
     estimate = allow_for_uncovered(found.estimate, covered)
     return row | {
         "value": estimate.value,
@@ -55,3 +46,18 @@ def with_scores(
         f"{1 - np.isnan(scores.values[inside]).mean():.1%} of {inside.sum():,} calls, coefficient "
         f"{found.coefficient:.2f}, as narrow as {found.labels_worth:.0f} labels alone; {human['method']}",
     }
+
+
+def _combined(
+    spec: EvalSpec, sample: Sample, frame: Frame, scores: Scores, part: Slice, inside: np.ndarray
+) -> PredictionPowered:
+    labels = labels_of(sample, part.strata, part.items)
+    positive = sample.outcome[labels.taken] == POSITIVE
+    # A call without a score counts as the mean: that, too, is known of every call, whatever its label.
+    mean = float(np.nanmean(scores.values[inside]))
+    if spec.estimand == "calls":
+        score = np.where(np.isnan(scores.of_items), mean, scores.of_items)[labels.taken]
+        return estimate_with_scores(positive, score, mean_score=mean, confidence=spec.confidence, **labels.design)
+    seen, given = labels.among(frame, part)
+    score = np.where(np.isnan(scores.values), mean, scores.values)[seen]
+    return estimate_rate(positive, score=score, confidence=spec.confidence, **given)

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from canonry.evaluate.frame import Frame
 from canonry.evaluate.sample import UNLABELED, Sample
+from canonry.evaluate.slices import Slice
 from canonry.labels import stratum_name
 
 CELL_LABELS = 10
@@ -104,16 +106,55 @@ def covered_strata(
     return cell, used, float(sample.population[used].sum() / max(sample.population[inside].sum(), 1))
 
 
-def labels_of(sample: Sample, strata: np.ndarray | None, items: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
-    """(items,) the labels that a slice is estimated with, and what `estimate_proportion` needs to know of them."""
-    # A slice that cuts through strata is estimated with all labels of those strata, its own and the others.
+@dataclass(frozen=True)
+class Labels:
+    """The labels that a slice is estimated with, and the strata that they stand for."""
+
+    taken: np.ndarray
+    """(items,) which items."""
+    cell: np.ndarray
+    """(strata,) position of each stratum's cell in `population`; -1 of strata that play no part."""
+    stratum: np.ndarray
+    """(n,) position of each label's cell."""
+    population: np.ndarray
+    """(cells,) calls of each."""
+    probability: np.ndarray
+    """(n,) of being chosen and answered; NaN of simple random samples."""
+    member: np.ndarray | None
+    """(n,) whether the label is of the slice; None where all are."""
+
+    @property
+    def design(self) -> dict[str, Any]:
+        """What `estimate_proportion` needs to know of them."""
+        names = ("stratum", "population", "probability", "member")
+        return {name: getattr(self, name) for name in names}
+
+    def among(self, frame: Frame, part: Slice) -> tuple[np.ndarray, dict[str, Any]]:
+        """(N,) which calls the labels stand for, and what `estimate_rate` needs to know of those."""
+        of_calls = self.cell[frame.stratum]
+        seen = of_calls >= 0
+        return seen, {
+            "labeled": (np.cumsum(seen) - 1)[frame.place[self.taken]],
+            "stratum": of_calls[seen],
+            "probability": self.probability,
+            "cluster": None if frame.cluster is None else frame.cluster[seen],
+            "member": None if self.member is None else part.calls[seen],
+        }
+
+
+def labels_of(sample: Sample, strata: np.ndarray | None, items: np.ndarray) -> Labels:
+    """The labels that a slice is estimated with: one that cuts through strata with all labels of those strata."""
     cell, used, _ = covered_strata(sample, strata, items)
     taken = (sample.outcome != UNLABELED) & used[sample.stratum]
     cells, of_strata = np.unique(cell[used], return_inverse=True)
     of_items = np.searchsorted(cells, cell[sample.stratum])
-    return taken, {
-        "stratum": of_items[taken],
-        "population": np.bincount(of_strata, sample.population[used]),
-        "probability": response_probability(sample, used, of_items)[taken],
-        "member": items[taken] if strata is None else None,
-    }
+    place = np.full(len(cell), -1, dtype=np.int64)
+    place[used] = of_strata
+    return Labels(
+        taken,
+        place,
+        of_items[taken],
+        np.bincount(of_strata, sample.population[used]),
+        response_probability(sample, used, of_items)[taken],
+        items[taken] if strata is None else None,
+    )

@@ -111,13 +111,26 @@ def read_sample(zones: Zones, spec: EvalSpec, scheme: SchemeSpec, window: list[d
         simulated=np.array([simulated for _, simulated, _ in found], dtype=bool),
         tied=np.array([tied for _, _, tied in found], dtype=bool),
         skipped=np.array([each in passed_over and each not in outcomes for each in asked], dtype=bool),
-        fields=tuple({name: item.fields[name] for name in SLICE_FIELDS} for _, item in items),
+        fields=tuple(fields for draw in draws for fields in _fields(zones, draw)),
         undrawn=_undrawn(zones, spec.scheme, window),
         for_training_only=training,
         designs=tuple(sorted({draw.design for draw in draws})),
         where=tuple(sorted({f"{name} {' or '.join(values)}" for draw in draws for name, values in draw.where.items()})),
         made_from=made_from,
     )
+
+
+def _fields(zones: Zones, draw: Draw) -> list[dict[str, str | None]]:
+    """Facts of each item; those that draws of an earlier version of the platform did not keep, from the lake."""
+    unsaid = [name for name in SLICE_FIELDS if any(name not in item.fields for item in draw.items)]
+    known: dict[str, dict[str, str | None]] = {}
+    if unsaid:
+        rows = lake.read(zones.lake, "inferences", [draw.day], ["inference_id", *unsaid]).to_pylist()
+        known = {row["inference_id"]: row for row in rows}
+    return [
+        {name: item.fields.get(name, known.get(item.inference_id, {}).get(name)) for name in SLICE_FIELDS}
+        for item in draw.items
+    ]
 
 
 def _history(window: list[dt.date], scheme: SchemeSpec) -> list[dt.date]:

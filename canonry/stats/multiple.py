@@ -27,11 +27,16 @@ def difference_p_value(one: Proportion, other: Proportion, confidence: float = 0
     return float(2 * ndtr(-distance))
 
 
-def discoveries(p_values: Sequence[float], rate: float = 0.05) -> np.ndarray:
-    """(n,) which differences to call found, so that of those on average at most the share `rate` are none.
+def adjusted_p_values(p_values: Sequence[float]) -> np.ndarray:
+    """(n,) of each difference, the lowest false discovery rate at which it would be called found.
 
     Benjamini and Hochberg (1995); holds for independent tests and for those that rise together, such as all pairs.
     """
     if not len(p_values):
-        return np.zeros(0, dtype=bool)
-    return np.asarray(false_discovery_control(np.asarray(p_values, dtype=float)) <= rate)
+        return np.zeros(0)
+    return np.asarray(false_discovery_control(np.asarray(p_values, dtype=float)))
+
+
+def discoveries(p_values: Sequence[float], rate: float = 0.05) -> np.ndarray:
+    """(n,) which differences to call found, so that of those on average at most the share `rate` are none."""
+    return adjusted_p_values(p_values) <= rate

@@ -91,9 +91,8 @@ def estimate_with_scores(
     human = estimate_proportion(y, stratum, population, probability=probability, member=member, confidence=confidence)
     sample = weigh(stratum, population, probability=probability, member=member)
     gap = float(mean_score) - sample.mean(f)
-    found = _combine(
-        sample, human, sample.influence(y), sample.influence(f), gap, sample.degrees_of_freedom(), confidence
-    )
+    plain, freedom = sample.plain_degrees_of_freedom(), sample.degrees_of_freedom()
+    found = combine(sample, human, sample.influence(y), sample.influence(f), gap, plain, freedom, confidence)
     if member is not None or not found.coefficient:
         return found
     low, high = within_what_is_known(found.estimate.low, found.estimate.high, y, sample.total)
@@ -101,72 +100,21 @@ def estimate_with_scores(
     return replace(found, estimate=replace(found.estimate, value=value, low=low, high=high))
 
 
-def estimate_rate(
-    positive: npt.ArrayLike,
-    labeled: npt.ArrayLike,
-    score: npt.ArrayLike,
-    *,
-    stratum: npt.ArrayLike | None = None,
-    probability: npt.ArrayLike | None = None,
-    cluster: npt.ArrayLike | None = None,
-    confidence: float = 0.95,
-) -> PredictionPowered:
-    """The rate behind these calls, at which others like them would be positive: the calls, too, are left to chance.
-
-    `score` (N,), `stratum` (N,) and `cluster` (N,) are of all calls; `labeled` (n,) are the positions of those with a
-    label, `positive` (n,) what it says, `probability` (n,) as for `estimate_with_scores`. Calls of one cluster (a
-    session, a document) come together; clusters come independently.
-
-    The point is that of these calls; the variance adds theirs. Each call's influence is what it is predicted to add to
-    the mean (its stratum's mean label, moved by its score) and, if labeled, its weighted error; summed by cluster, the
-    squares are the variance (Liang and Zeger 1986), with one degree of freedom less than clusters with a label. Without
-    clusters and strata coefficient and variance are those of PPI++.
-    """
-    y, f = np.asarray(positive, dtype=float), np.asarray(score, dtype=float)
-    rows = np.asarray(labeled, dtype=np.intp)
-    if not np.all((f >= 0) & (f <= 1)):
-        raise ValueError("score: expected probabilities, 0 to 1")
-    h = np.zeros(len(f), dtype=np.intp) if stratum is None else np.asarray(stratum, dtype=np.intp)
-    sample = weigh(h[rows], np.bincount(h), probability=probability)
-    groups = np.arange(len(f)) if cluster is None else np.unique(np.asarray(cluster), return_inverse=True)[1]
-    with_label = len(np.unique(groups[rows]))
-    if with_label < 2:
-        raise ValueError("cluster: labels of two clusters at least are needed")
-
-    def parts(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(H,) weighted means of strata, and (N,) weighted distances of labeled calls from them, 0 elsewhere."""
-        means = np.bincount(h[rows], sample.weight * values, len(sample.sizes)) / sample.sizes
-        apart = np.zeros(len(f))
-        apart[rows] = sample.weight * (values - means[h[rows]])
-        return means, apart
-
-    (mean_y, error_y), (mean_f, error_f) = parts(y), parts(f[rows])
-    moved = f - mean_f[h]
-    gap = float(moved.mean())
-    scale = np.sqrt(with_label / (with_label - 1)) / len(f)
-    of_labels = scale * np.bincount(groups, mean_y[h] - sample.mean(y) + error_y)
-    of_scores = scale * np.bincount(groups, error_f - (moved - gap))
-    human = _human_only(sample, y, float(np.sum(of_labels**2)), with_label - 1.0, confidence)
-    return _combine(sample, human, of_labels, of_scores, gap, with_label - 1.0, confidence)
-
-
-def _human_only(sample: Weighted, y: np.ndarray, variance: float, freedom: float, confidence: float) -> Proportion:
-    value = min(sample.mean(y), 1.0)
-    effective = min(sample.kish, _labels_of(value, variance, sample.labels)) * _t_ratio(sample, freedom, confidence)
-    low, high = clopper_pearson(value * effective, effective, confidence)
-    return Proportion(value, min(low, value), max(high, value), variance, effective)
-
-
-def _combine(
+def combine(
     sample: Weighted,
     human: Proportion,
     of_labels: np.ndarray,
     of_scores: np.ndarray,
     gap: float,
+    plain: float,
     freedom: float,
     confidence: float,
 ) -> PredictionPowered:
-    """The estimate from each unit's influence on the mean label and on the mean score."""
+    """The estimate from each unit's influence on the mean label and on the mean score.
+
+    `gap` is how far the mean score of all calls lies above that of the labels; `freedom` are the degrees of freedom of
+    the variance, `plain` those of one simple random sample as large.
+    """
     slope, coefficient, leverage = _power_tuned(of_labels, of_scores)
     if coefficient == 0:
         return PredictionPowered(human, human, 0.0, sample.labels, confidence)
@@ -178,7 +126,7 @@ def _combine(
 
     share = _one_error_away(value, variance)
     most = max(human.effective_labels, share * (1 - share) * sample.kish**2 / SURPRISES)
-    effective = min(_labels_of(share, variance, sample.labels) * _t_ratio(sample, freedom, confidence), most)
+    effective = min(labels_of(share, variance, sample.labels) * t_ratio(plain, freedom, confidence), most)
     low, high = _jeffreys(value * effective, effective, confidence)
     skewed = float(np.sum(error**3)) / variance if variance > 0 else 0.0
     allowed = float(np.sum(of_labels**3)) / human.variance * variance / human.variance
@@ -204,7 +152,7 @@ def _one_error_away(value: float, variance: float) -> float:
     return min(max(value, error), 1 - error)
 
 
-def _labels_of(share: float, variance: float, labels: float) -> float:
+def labels_of(share: float, variance: float, labels: float) -> float:
     """Labels of equal weight whose share would have this variance; infinite where it is 0."""
     return share * (1 - share) / variance * labels / max(labels - 1, 1.0) if variance > 0 else np.inf
 
@@ -215,6 +163,7 @@ def _jeffreys(positives: float, labels: float, confidence: float) -> tuple[float
     return float(betaincinv(*beta, tail)), float(betaincinv(*beta, 1 - tail))
 
 
-def _t_ratio(sample: Weighted, freedom: float, confidence: float) -> float:
-    plain = max(sample.plain_degrees_of_freedom(), 1.0)
+def t_ratio(plain: float, freedom: float, confidence: float) -> float:
+    """What labels count for that have `freedom` in their variance, where so many plain ones would have `plain`."""
+    plain = max(plain, 1.0)
     return (t_quantile(plain, confidence) / t_quantile(freedom, confidence)) ** 2

@@ -12,6 +12,7 @@ import pytest
 from canonry import lake
 from canonry.catalog.specs import EvalScorer, Sampling
 from canonry.evaluate.estimates import estimate_all
+from canonry.evaluate.frame import read_frame
 from canonry.evaluate.monitors import look
 from canonry.evaluate.sample import read_sample
 from canonry.evaluate.scores import read_scores
@@ -212,6 +213,6 @@ def test_products_that_are_cut_by_other_fields_keep_their_calls(zones, catalog, 
     spec = catalog.evals[EVAL].model_copy(update={"scorer": scorer})
     _write_scores(zones, DAY, {call["inference_id"]: 0.5 for call in calls})
     sample = read_sample(zones, spec, catalog.schemes["groundedness"], [DAY])
-    scores = read_scores(zones, spec, sample)
-    assert scores.refused is None
-    assert np.bincount(scores.stratum).tolist() == sample.population.tolist()
+    frame = read_frame(zones, spec, sample)
+    assert read_scores(zones, spec, sample, frame).refused is None
+    assert np.bincount(frame.stratum).tolist() == sample.population.tolist()

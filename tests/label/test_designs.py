@@ -52,6 +52,8 @@ def real(shared_data):
         "team": ["ai-quality"] * len(rows),
         "feature": [tasks[row["source_id"]] for row in rows],
         "response_model": [row["model"] for row in rows],
+        "prompt_name": ["rag"] * len(rows),
+        "prompt_version": ["v1"] * len(rows),
     }
     truth = {name: bool(row["labels"]) for name, row in zip(columns["inference_id"], rows, strict=True)}
     scores = np.array([min(len(row["response"]), 2000) / 2000 for row in rows])

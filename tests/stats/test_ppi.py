@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from canonry.stats.ppi import estimate_rate, estimate_with_scores
+from canonry.stats.ppi import estimate_with_scores
+from canonry.stats.rates import estimate_rate
 from canonry.stats.survey import estimate_proportion
 
 ROUNDS = 500

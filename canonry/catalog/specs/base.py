@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -13,6 +13,10 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=80)]
 """A name: letters, digits, dots, dashes, underscores."""
+
+
+SliceField = Literal["product", "team", "feature", "response_model", "prompt_name", "prompt_version"]
+"""A fact of a call that strata and slices are made of."""
 
 
 class Strict(BaseModel):

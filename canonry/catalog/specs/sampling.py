@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
-from canonry.catalog.specs.base import Strict
+from canonry.catalog.specs.base import SliceField, Strict
 
 
 class Overlap(Strict):
@@ -70,9 +70,7 @@ class Sampling(Strict):
         description="`stratified`: at random from each stratum. `simple`: from all alike. `poisson`: each call for "
         "itself, likelier by score. `negative_feedback_first`: gives no probability, so for training only.",
     )
-    strata: tuple[Literal["product", "team", "feature", "response_model"], ...] = Field(
-        (), description="Fields whose combinations are drawn from separately."
-    )
+    strata: tuple[SliceField, ...] = Field((), description="Fields whose combinations are drawn from separately.")
     per_stratum: int | None = Field(None, description="Items a day from each stratum, at most.", gt=0)
     per_day: int | None = Field(None, description="Items a day from all strata together.", gt=0)
     per_product: dict[str, PositiveInt] = Field(

@@ -9,8 +9,8 @@ from typing import Any
 from canonry import lake
 from canonry.alerts import Finding, slice_said
 from canonry.catalog import Catalog, MonitorSpec
-from canonry.evaluate.estimates import slice_name
 from canonry.evaluate.measures.bounds import bounds_of, day_of, judge
+from canonry.evaluate.slices import slice_name
 from canonry.storage import Zones
 
 _SHOWN = (

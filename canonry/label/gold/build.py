@@ -198,7 +198,7 @@ def _row(
         "stratum": label.stratum,
         "simulated": label.simulated,
         "day": draw.day,
-        **{field: item.fields[field] for field in SLICE_FIELDS},
+        **{field: item.fields.get(field) for field in SLICE_FIELDS},
     }
 
 

@@ -35,7 +35,19 @@ estimated_rates as (
         scorer,
         scorer_version,
         coefficient,
-        labels_worth
+        labels_worth,
+        prompt_name,
+        prompt_version,
+        estimand_kind,
+        cluster,
+        clusters,
+        rest_value,
+        rest_low,
+        rest_high,
+        p_value,
+        adjusted_p_value,
+        differs,
+        labels_worth - labels as labels_saved
     from {{ ref('stg_estimates') }}
 
 )

@@ -16,6 +16,7 @@ renamed as (
         metric,
         estimand,
         method,
+        coalesce(estimand_kind, 'calls') as estimand_kind,
         coalesce(estimator, 'human_only') as estimator,
         coalesce(preferred, true) as preferred,
         scorer,
@@ -23,6 +24,8 @@ renamed as (
         scheme_version,
         refused,
         coalesce(simulated, false) as simulated,
+        cluster,
+        differs,
 
         ---------- slice
         slice,
@@ -30,6 +33,8 @@ renamed as (
         product,
         feature,
         response_model,
+        prompt_name,
+        prompt_version,
 
         ---------- numbers
         value,
@@ -45,6 +50,12 @@ renamed as (
         undecided,
         coefficient,
         labels_worth,
+        clusters,
+        rest_value,
+        rest_low,
+        rest_high,
+        p_value,
+        adjusted_p_value,
 
         ---------- times
         window_start,

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from bench._scores import ragtruth
-from bench.estimates import resample, scorers
+from bench.coverage import resample, scorers
 
 ROUNDS = 200
 SLACK = 2.5 * math.sqrt(0.95 * 0.05 / ROUNDS)
@@ -23,7 +23,7 @@ def answers(shared_data):
 def test_scores_of_other_sources_narrow_the_interval_at_no_cost_to_coverage(answers, design, budget):
     found = resample(answers["real"], design, budget, ROUNDS)
     assert found.covered >= 0.95 - SLACK
-    assert found.width / found.human_width <= 0.83
+    assert found.relative <= 0.83
     assert found.saving >= 1.4
 
 
@@ -32,5 +32,5 @@ def test_scores_of_other_sources_narrow_the_interval_at_no_cost_to_coverage(answ
 def test_scores_that_say_nothing_or_the_contrary_cost_nothing(answers, scorer, design):
     found = resample(answers[scorer], design, 50, ROUNDS)
     assert found.covered >= 0.95 - SLACK
-    assert found.width / found.human_width <= 1.03
+    assert found.relative <= 1.03
     assert found.coefficient < 0.15
