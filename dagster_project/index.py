@@ -7,7 +7,7 @@ import dagster as dg
 from canonry.catalog import Catalog, IndexSpec
 from canonry.encode import files_of
 from canonry.index import build as story
-from canonry.index import store
+from canonry.index import judge
 from canonry.publish import release_and_promote
 from dagster_project.evidence import governed, owners
 from dagster_project.resources import WEEKLY, Platform
@@ -34,8 +34,12 @@ def build(name: str, spec: IndexSpec, catalog: Catalog) -> dg.Definitions:
     )
     def documents(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
         with platform.alone(pool, context.log):
-            step = story.read_documents(platform.zones, name, platform.catalog.indexes[name])
-        return dg.MaterializeResult(metadata={"dagster/row_count": step.rows, "sha256": step.sha256})
+            step = story.read_documents(platform.zones, name, platform.catalog.indexes[name], encoder)
+        for file, reason in step.left_out.items():
+            context.log.warning("%s: left out: %s", file, reason)
+        return dg.MaterializeResult(
+            metadata={"dagster/row_count": step.rows, "sha256": step.sha256, "left_out": step.left_out}
+        )
 
     @dg.asset(
         key=["index", name, "chunks"],
@@ -47,7 +51,9 @@ def build(name: str, spec: IndexSpec, catalog: Catalog) -> dg.Definitions:
     def chunks(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
         with platform.alone(pool, context.log):
             step = story.cut_documents(platform.zones, name, platform.catalog.indexes[name], encoder)
-        return dg.MaterializeResult(metadata={"dagster/row_count": step.rows, "sha256": step.sha256})
+        return dg.MaterializeResult(
+            metadata={"dagster/row_count": step.rows, "sha256": step.sha256, "near_duplicates": step.duplicates}
+        )
 
     @dg.asset(
         key=["index", name, "embeddings"],
@@ -64,14 +70,14 @@ def build(name: str, spec: IndexSpec, catalog: Catalog) -> dg.Definitions:
     @dg.asset(
         key=["index", name, "candidate"],
         deps=[embeddings],
-        description="A FAISS index that waits for its gate. One vector per chunk.",
+        description="FAISS indexes that wait for their gate, one an audience. One vector per chunk.",
         kinds={"faiss"},
         **common,
     )
     def candidate(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
         with platform.alone(pool, context.log):
-            version = story.build_candidate(platform.zones, name, platform.catalog.indexes[name], encoder)
-        return dg.MaterializeResult(metadata={"version": version or "no documents yet"})
+            versions = story.build_candidates(platform.zones, name, platform.catalog.indexes[name], encoder)
+        return dg.MaterializeResult(metadata={"versions": versions or "no documents yet"})
 
     @dg.asset_check(
         asset=candidate,
@@ -80,13 +86,16 @@ def build(name: str, spec: IndexSpec, catalog: Catalog) -> dg.Definitions:
         description="Recall against exact search holds, and golden queries are surely answered no worse than released.",
     )
     def gate(platform: Platform) -> dg.AssetCheckResult:
-        report = story.check_candidate(platform.zones, name, platform.catalog.indexes[name])
-        if report is None:
+        reports = judge.check_candidates(platform.zones, name, platform.catalog.indexes[name])
+        if not reports:
             return dg.AssetCheckResult(passed=True, description="There are no documents yet, and so no candidate.")
+        said = {each: "; ".join((*report.reasons, *report.flags)) for each, report in reports.items()}
         return dg.AssetCheckResult(
-            passed=report.passed,
-            description="; ".join((*report.reasons, *report.flags)),
-            metadata={"gate": dg.MetadataValue.json(report.to_metadata())},
+            passed=all(report.passed for report in reports.values()),
+            description="\n".join(
+                said.values() if list(said) == [name] else (f"{each}: {said[each]}" for each in said)
+            ),
+            metadata={each: dg.MetadataValue.json(report.to_metadata()) for each, report in reports.items()},
         )
 
     @dg.asset(
@@ -98,22 +107,24 @@ def build(name: str, spec: IndexSpec, catalog: Catalog) -> dg.Definitions:
         **common,
     )
     def released(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
-        if store.latest_version(platform.zones.lake, name) is None:
+        candidates = judge.release_candidates(platform.zones, name)
+        if not candidates:
             context.log.info("There are no documents yet; nothing is released")
             return dg.MaterializeResult(metadata={"state": "no documents yet"})
-        built = story.release_candidate(platform.zones, name)
-        outcome = release_and_promote(
-            platform.zones,
-            "indexes",
-            name,
-            built.files,
-            metadata=built.metadata,
-            lineage=built.lineage,
-            reason="passed its gate",
-            now=platform.published_at(),
-        )
-        return dg.MaterializeResult(
-            metadata={"version": outcome.release.version, "state": outcome.state, "vectors": built.metadata["vectors"]}
-        )
+        metadata: dict[str, Any] = {}
+        for release_name, built in candidates.items():
+            outcome = release_and_promote(
+                platform.zones,
+                "indexes",
+                release_name,
+                built.files,
+                metadata=built.metadata,
+                lineage=built.lineage,
+                reason="passed its gate",
+                now=platform.published_at(),
+            )
+            about = {"version": outcome.release.version, "state": outcome.state, "vectors": built.metadata["vectors"]}
+            metadata |= about if release_name == name else {f"{release_name}/{key}": about[key] for key in about}
+        return dg.MaterializeResult(metadata=metadata)
 
     return dg.Definitions(assets=[documents, chunks, embeddings, candidate, released], asset_checks=[gate])

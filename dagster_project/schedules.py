@@ -12,6 +12,7 @@ import dagster as dg
 
 from canonry import lake
 from canonry.catalog import Catalog
+from canonry.catalog.specs import Files, JsonLines, Vectors
 from canonry.collect.file_drop import waiting_files
 from canonry.collect.news import days_to_collect, days_to_recompute
 from canonry.label.partition import days_behind
@@ -207,9 +208,10 @@ def _corpus_changed(job: "Job", seconds: int) -> dg.SensorDefinition:
     )
     def corpus_changed(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult | dg.SkipReason:
         locations = []
-        for spec in platform.catalog.indexes.values():
+        sources = (source for spec in platform.catalog.indexes.values() for source in spec.documents)
+        for location in (source.location for source in sources if isinstance(source, JsonLines | Files | Vectors)):
             try:
-                locations.append(expand(spec.documents.location, {"CANONRY_HOME": platform.zones.home}))
+                locations.append(expand(location, {"CANONRY_HOME": platform.zones.home}))
             except LocationError as error:
                 context.log.info("%s", error)
         return when_changed(context, locations, "No index's documents changed")

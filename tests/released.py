@@ -54,14 +54,16 @@ def release_index(
     dimension: int = DIMENSION,
     promote: bool = True,
     words: bool = False,
+    index: str | None = None,
     **said: Any,
 ) -> Release:
     """An index as the index stage releases it, promoted to production unless told not to; its text encoder knows WORDS.
 
-    `words`: with a lexical side. `said` is what its metadata says of the encoder instead.
+    `words`: with a lexical side. `index`: the one that this is an audience's part of. `said` is what its
+    metadata says of the encoder instead.
     """
-    index = faiss.IndexFlatIP(made.shape[1])
-    index.add(made)
+    flat = faiss.IndexFlatIP(made.shape[1])
+    flat.add(made)
     encoder = {"name": "tiny", "package": "tiny", "path": "model", "sha256": "0" * 64, "dimension": dimension}
     with tempfile.TemporaryDirectory() as folder:
         sources = write_graph(Path(folder), WORDS, made.shape[1])
@@ -72,12 +74,13 @@ def release_index(
         "indexes",
         name,
         {
-            VECTORS: faiss.serialize_index(index).tobytes(),
+            VECTORS: faiss.serialize_index(flat).tobytes(),
             CHUNKS: lake.parquet_bytes(table),
             **(lexical_files(table) if words else {}),
             **carried,
         },
         metadata={
+            "index": index or name,
             "encoder": {**encoder, **digests, "max_tokens": 256, "normalize": True, **said},
             "faiss_factory": "Flat",
             "vectors": len(made),

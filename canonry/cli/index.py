@@ -60,8 +60,8 @@ def diff(
     """
     from canonry import catalog
     from canonry.encode import EncoderError
-    from canonry.index.build import compare_versions
     from canonry.index.errors import IndexBuildError
+    from canonry.index.judge import compare_versions
     from canonry.search import SearchError
     from canonry.storage import open_zones
 

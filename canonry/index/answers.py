@@ -132,7 +132,7 @@ def _worse(golden: Sequence[Golden], before: Answers, now: Answers) -> tuple[Wor
     fell = sorted(np.flatnonzero(second < first).tolist(), key=lambda at: (second[at] - first[at], golden[at].query))
     return tuple(
         Worse(
-            golden[at].query,
+            golden[at].shown,
             round(float(first[at]), 4),
             round(float(second[at]), 4),
             before.first_right[at],

@@ -1,24 +1,37 @@
-"""An index from its documents to what is released. Each step reads what the one before left in the lake."""
+"""An index from its sources to candidates. Each step reads what the one before left in the lake."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
-from canonry import release
+import pyarrow as pa
+
 from canonry.catalog import IndexSpec
-from canonry.embedded import Embedded, embed
+from canonry.embedded import embed
 from canonry.encode import EncoderFiles
-from canonry.index import candidate, carried, gate, store, tables
-from canonry.index.answers import Contender
+from canonry.index import candidate, carried, store, tables
 from canonry.index.assemble import assemble
-from canonry.index.chunks import cut
+from canonry.index.audiences import (
+    EVERYBODY,
+    Audience,
+    audiences_of,
+    chunks_for,
+    golden_for,
+    put_audiences,
+    releases_of,
+)
+from canonry.index.chunks import cut, embedded_texts
 from canonry.index.documents import documents_of
+from canonry.index.duplicates import DUPLICATES, near_duplicates, without
 from canonry.index.errors import IndexBuildError
-from canonry.index.golden import Golden, golden_queries
+from canonry.index.gate import GateReport
+from canonry.index.golden import golden_queries
+from canonry.index.judge import check_candidates
 from canonry.index.lineage import lineage_of
+from canonry.index.passage_vectors import chunk_vectors, put_passage_vectors, vectors_agreement
 from canonry.index.recall import tunes
 from canonry.index.tuning import tune
-from canonry.search import CHUNKS, FUSION, Fusion
+from canonry.search import FUSION, Fusion
 from canonry.storage import Zones
 
 
@@ -29,6 +42,10 @@ class Step:
     rows: int
     sha256: str
     changed: bool
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Of documents: files that could not be read, by name, with the reason."""
+    duplicates: int = 0
+    """Of chunks: those that nearly are another; still among `rows` unless the spec drops them."""
 
 
 @dataclass(frozen=True)
@@ -41,59 +58,86 @@ class Embeddings:
 
 @dataclass(frozen=True)
 class Build:
-    """What building came to. `version` and `gate` are None where an optional index has no documents yet."""
+    """What building came to. `version` and `gate` are None where nothing is for everybody to read yet."""
 
     documents: Step
     chunks: Step
     embeddings: Embeddings
     version: str | None
-    gate: gate.GateReport | None
+    gate: GateReport | None
+    versions: dict[str, str] = field(default_factory=dict)
+    """Candidates by name of the release that each would be, one an audience."""
+    gates: dict[str, GateReport] = field(default_factory=dict)
 
 
 def build_index(zones: Zones, name: str, spec: IndexSpec, encoder: EncoderFiles) -> Build:
     """The whole story, up to the gate; what passes is released by `release_candidate`."""
-    documents = read_documents(zones, name, spec)
+    documents = read_documents(zones, name, spec, encoder)
     chunks = cut_documents(zones, name, spec, encoder)
     embeddings = embed_chunks(zones, name, encoder)
-    version = build_candidate(zones, name, spec, encoder)
-    report = check_candidate(zones, name, spec)
-    return Build(documents, chunks, embeddings, version, report)
+    versions = build_candidates(zones, name, spec, encoder)
+    reports = check_candidates(zones, name, spec)
+    return Build(documents, chunks, embeddings, versions.get(name), reports.get(name), versions, reports)
 
 
-def read_documents(zones: Zones, name: str, spec: IndexSpec) -> Step:
-    """Documents at the spec's location → `documents/index=NAME`. No rows: an optional index without documents yet."""
-    documents = documents_of(name, spec, zones.home)
-    return Step(documents.num_rows, *tables.put_table(zones.lake, tables.documents_path(name), documents))
+def read_documents(zones: Zones, name: str, spec: IndexSpec, encoder: EncoderFiles) -> Step:
+    """Documents of the spec's sources → `documents/index=NAME`. No rows: an optional index without documents yet."""
+    found = documents_of(name, spec, zones, encoder.dimension)
+    put_passage_vectors(zones.lake, name, encoder, found.table, found.vectors)
+    left_out = pa.table({"file": list(found.left_out), "reason": list(found.left_out.values())}, tables.LEFT_OUT)
+    tables.put_table(zones.lake, tables.left_out_path(name), left_out)
+    written = tables.put_table(zones.lake, tables.documents_path(name), found.table)
+    return Step(found.table.num_rows, *written, left_out=found.left_out)
 
 
 def cut_documents(zones: Zones, name: str, spec: IndexSpec, encoder: EncoderFiles) -> Step:
-    """Documents → `chunks/index=NAME`."""
+    """Documents → `chunks/index=NAME`, and what nearly is the same → `duplicates/index=NAME`."""
     documents = tables.read_table(zones.lake, tables.documents_path(name), "documents")
     max_tokens = min(spec.chunking.max_tokens, encoder.max_tokens)
     chunks = cut(documents, encoder.tokenizer_file, max_tokens, spec.chunking.overlap_tokens)
-    return Step(chunks.num_rows, *tables.put_table(zones.lake, tables.chunks_path(name), chunks))
+    found = DUPLICATES.empty_table()
+    if spec.duplicates:
+        found = near_duplicates(chunks, spec.duplicates.similarity)
+        if spec.duplicates.action == "drop":
+            chunks = without(chunks, found)
+    tables.put_table(zones.lake, tables.duplicates_path(name), found)
+    written = tables.put_table(zones.lake, tables.chunks_path(name), chunks)
+    return Step(chunks.num_rows, *written, duplicates=found.num_rows)
 
 
 def embed_chunks(zones: Zones, name: str, encoder: EncoderFiles) -> Embeddings:
     """Chunks → `embeddings/encoder=…`, those that are not there yet."""
-    found = _embedded(zones, name, encoder)
+    chunks = tables.read_table(zones.lake, tables.chunks_path(name), "chunks")
+    found = chunk_vectors(zones.lake, name, encoder, embedded_texts(chunks))
     return Embeddings(found.embedded, found.reused)
 
 
-def build_candidate(zones: Zones, name: str, spec: IndexSpec, encoder: EncoderFiles) -> str | None:
-    """Chunks and vectors → `candidates/indexes/NAME/VERSION`; returns the version, None where there is no chunk."""
+def build_candidates(zones: Zones, name: str, spec: IndexSpec, encoder: EncoderFiles) -> dict[str, str]:
+    """A candidate an audience; versions by the name of the release that each would be, none where there is no chunk."""
     chunks = tables.read_table(zones.lake, tables.chunks_path(name), "chunks")
-    if not chunks.num_rows:
+    audiences = audiences_of(chunks)
+    if EVERYBODY not in audiences:
         store.no_candidate(zones.lake, name)
-        return None
-    texts = chunks["text"].to_pylist()
-    vectors = embed(zones.lake, encoder, texts).vectors
-    golden = golden_queries(name, spec, zones.home)
+    for gone in releases_of(zones.lake, name).keys() - {each.release_of(name) for each in audiences}:
+        store.no_candidate(zones.lake, gone)
+    put_audiences(zones.lake, name, audiences)
+    return {each.release_of(name): build_candidate(zones, name, spec, encoder, each) for each in audiences}
+
+
+def build_candidate(
+    zones: Zones, name: str, spec: IndexSpec, encoder: EncoderFiles, audience: Audience = EVERYBODY
+) -> str:
+    """An audience's chunks and vectors → `candidates/indexes/RELEASE/VERSION`; returns the version."""
+    everyones = tables.read_table(zones.lake, tables.chunks_path(name), "chunks")
+    chunks = chunks_for(everyones, audience)
+    texts = embedded_texts(chunks)
+    vectors = chunk_vectors(zones.lake, name, encoder, texts).vectors
+    golden = golden_for(golden_queries(name, spec, zones), everyones, audience)
     queries = embed(zones.lake, encoder, [each.query for each in golden]).vectors
     tuning = queries[[row for row, each in enumerate(golden) if tunes(each.query)]]
-    least = spec.gate.recall_at_10
+    release_name, least = audience.release_of(name), spec.gate.recall_at_10
     try:
-        made = assemble(zones.lake, name, encoder.sha256, vectors, spec.faiss_factory, tuning, least)
+        made = assemble(zones.lake, release_name, encoder.sha256, vectors, spec.faiss_factory, tuning, least)
     except IndexBuildError as error:
         raise IndexBuildError(f"assets/indexes/{name}.yaml: {error}") from None
     files = candidate.payload(chunks, made.index, spec.lexical.language if spec.lexical else None)
@@ -103,103 +147,16 @@ def build_candidate(zones: Zones, name: str, spec: IndexSpec, encoder: EncoderFi
         files[FUSION] = candidate.fusion_bytes(Fusion(fusion.lexical_weight))
     carrying = carried.carry(zones.lake, encoder)
     metadata = {
+        "index": name,
         "encoder": asdict(carrying.encoder),
-        "encoder_agreement": asdict(carried.measure(zones.lake, carrying, texts, vectors)),
+        "encoder_agreement": asdict(carried.measure(zones.lake, carrying, texts)),
+        "vectors_agreement": asdict(vectors_agreement(zones.lake, encoder, texts, vectors)),
         **made.to_metadata(),
         "lexical": spec.lexical.model_dump(mode="json") if spec.lexical else None,
         "fusion": asdict(fusion) if fusion else None,
         "vectors": chunks.num_rows,
-        "columns": list(spec.documents.metadata),
+        "columns": list(spec.metadata),
         **candidate.access_of(chunks),
     }
     lineage = {**lineage_of(zones, name, spec), "training": asdict(made.training) if made.training else None}
-    return store.put_candidate(zones.lake, name, files, metadata, lineage, carrying.files)
-
-
-def check_candidate(zones: Zones, name: str, spec: IndexSpec) -> gate.GateReport | None:
-    """Ask the gate about the latest candidate, and keep its answer beside it; None where there is no candidate."""
-    version = store.latest_version(zones.lake, name)
-    if version is None:
-        return None
-    built = store.read_candidate(zones.lake, name, version)
-    golden = golden_queries(name, spec, zones.home)
-    encoder = EncoderFiles.from_metadata(built.metadata["encoder"])
-    texts = tables.table_of(built.files[CHUNKS])["text"].to_pylist()
-    report = gate.check(
-        _contender(zones, version, built.files, encoder, golden),
-        embed(zones.lake, encoder, texts).vectors,
-        golden,
-        _released(zones, name, golden),
-        spec.gate,
-    )
-    store.put_gate(zones.lake, name, version, report.to_metadata())
-    return report
-
-
-def compare_versions(zones: Zones, name: str, spec: IndexSpec, before: str, after: str) -> gate.Judged:
-    """Two versions asked the golden queries, as its gate asks them. Each is a version, a channel, or a candidate's.
-
-    Raises NotReleased where there is no such version, IndexBuildError where there are no golden queries.
-    """
-    golden = golden_queries(name, spec, zones.home)
-    if not golden:
-        raise IndexBuildError(f"assets/indexes/{name}.yaml: has no golden queries to compare versions by; add some")
-    first, second = (_version(zones, name, which, golden) for which in (before, after))
-    return gate.judge(second, golden, first, spec.gate)
-
-
-def release_candidate(zones: Zones, name: str) -> store.Candidate:
-    """The latest candidate, its gate's answer in its metadata: files, metadata and lineage for `release.publish`.
-
-    Raises IndexBuildError where there is none, or where the gate did not let it pass, or judged it beside a version
-    that is not the released one any more.
-    """
-    version = store.latest_version(zones.lake, name)
-    answer = store.read_gate(zones.lake, name, version) if version else None
-    if version is None or answer is None:
-        raise IndexBuildError(f"index {name}: no candidate went through the gate; build and check one first")
-    if not answer["passed"]:
-        reasons = "; ".join(answer["reasons"])
-        raise IndexBuildError(f"index {name}: candidate {version} did not pass its gate: {reasons}")
-    move = release.last_move(zones.published, "indexes", name)
-    if move and move.version not in (version, answer["released_version"]):
-        found = f"was compared with {answer['released_version']}, but {move.version} is released now"
-        raise IndexBuildError(f"index {name}: candidate {version} {found}; check it again")
-    built = store.read_candidate(zones.lake, name, version)
-    files = {**built.files, **carried.read_carried(zones.lake, built.carried)}
-    return store.Candidate(version, files, built.carried, {**built.metadata, "gate": answer}, built.lineage)
-
-
-def _embedded(zones: Zones, name: str, encoder: EncoderFiles) -> Embedded:
-    chunks = tables.read_table(zones.lake, tables.chunks_path(name), "chunks")
-    return embed(zones.lake, encoder, chunks["text"].to_pylist())
-
-
-def _released(zones: Zones, name: str, golden: list[Golden]) -> Contender | None:
-    try:
-        found = release.resolve(zones.published, "indexes", name)
-    except release.NotReleased:
-        return None
-    return _contender_of(zones, found, golden)
-
-
-def _version(zones: Zones, name: str, which: str, golden: list[Golden]) -> Contender:
-    if store.has_candidate(zones.lake, name, which):
-        built = store.read_candidate(zones.lake, name, which)
-        encoder = EncoderFiles.from_metadata(built.metadata["encoder"])
-        return _contender(zones, which, built.files, encoder, golden)
-    return _contender_of(zones, release.resolve(zones.published, "indexes", name, which), golden)
-
-
-def _contender_of(zones: Zones, found: release.Release, golden: list[Golden]) -> Contender:
-    files = {path: found.read(path) for path in candidate.OWN_FILES if path in found.manifest.files}
-    # A released version answers with the encoder it was made with, which may not be today's.
-    encoder = EncoderFiles.from_metadata(found.manifest.metadata["encoder"])
-    return _contender(zones, found.version, files, encoder, golden)
-
-
-def _contender(
-    zones: Zones, version: str, files: dict[str, bytes], encoder: EncoderFiles, golden: list[Golden]
-) -> Contender:
-    queries = embed(zones.lake, encoder, [each.query for each in golden])
-    return Contender(version, candidate.opened(files), queries.vectors)
+    return store.put_candidate(zones.lake, release_name, files, metadata, lineage, carrying.files)

@@ -10,8 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
-import numpy as np
-
+from canonry.embedded import embed
 from canonry.encode import (
     LEAST_COSINE,
     MODEL_FILE,
@@ -64,8 +63,8 @@ def carry(lake: Storage, encoder: EncoderFiles) -> Carried:
     return Carried(files, replace(encoder, onnx=onnx, tokenizer=tokenizer))
 
 
-def measure(lake: Storage, carried: Carried, texts: Sequence[str], vectors: np.ndarray) -> Agreement:
-    """How well the carried encoder agrees with the reference's `vectors` (n, dimension) of `texts`.
+def measure(lake: Storage, carried: Carried, texts: Sequence[str]) -> Agreement:
+    """How well the carried encoder agrees with the reference on a sample of `texts`.
 
     Raises IndexBuildError where the least cosine of the sample is under LEAST_COSINE.
     """
@@ -78,7 +77,7 @@ def measure(lake: Storage, carried: Carried, texts: Sequence[str], vectors: np.n
             if carried.files[path].problem(File.of(copy)):
                 raise _damaged(lake, carried.files[path])
         own = load_onnx(carried.encoder, model, tokenizer).encode([texts[row] for row in rows])
-    found = agreement(vectors[rows], own)
+    found = agreement(embed(lake, carried.encoder, [texts[row] for row in rows]).vectors, own)
     if found.least < LEAST_COSINE:
         raise IndexBuildError(
             f"encoder {carried.encoder.name}: its ONNX file agrees with the reference to a cosine of {found.least} on "

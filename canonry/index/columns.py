@@ -23,23 +23,26 @@ _MOST = 1 << 63
 class Columns:
     """The columns of an index's spec, one kind of value each, seen row by row."""
 
-    def __init__(self, metadata: Sequence[str], access: str | None) -> None:
+    def __init__(self, metadata: Sequence[str], restricted: bool) -> None:
+        """`metadata` of every source; `restricted`: some source says who may read."""
         self._metadata = metadata
-        self._access = access
+        self._restricted = restricted
         self._kinds: dict[str, tuple[str, str]] = {}
 
-    def of(self, row: Row, problems: Problems) -> dict[str, Any]:
-        """A row's values by column; a value that is absent is null."""
-        found = {name: self._value(row, name, problems) for name in self._metadata}
-        return found if self._access is None else {**found, ACCESS: self._tags(row, self._access, problems)}
+    def of(self, row: Row, metadata: Sequence[str], access: str | None, problems: Problems) -> dict[str, Any]:
+        """A row's values by column; a value that is absent is null. `metadata` and `access`: of the row's source."""
+        found = {name: self._value(row, name, problems) for name in metadata}
+        if self._restricted:
+            found[ACCESS] = [] if access is None else self._tags(row, access, problems)
+        return found
 
-    def fields(self, problems: Problems, location: str) -> list[pa.Field]:
+    def fields(self, problems: Problems, where: str) -> list[pa.Field]:
         """The columns' types; a column that no row has is a problem."""
         for name in self._metadata:
             if name not in self._kinds:
-                problems.add(location, f"{name}: no document has it; correct documents.metadata")
+                problems.add(where, f"{name}: no document has it; correct documents.metadata")
         found = [pa.field(name, _KINDS[self._kinds[name][0]]) for name in self._metadata if name in self._kinds]
-        return found if self._access is None else [*found, pa.field(ACCESS, pa.list_(pa.string()))]
+        return [*found, pa.field(ACCESS, pa.list_(pa.string()))] if self._restricted else found
 
     def _value(self, row: Row, name: str, problems: Problems) -> Any:
         value = row.values.get(name)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+
 from canonry.index.errors import IndexBuildError
 from canonry.locations import stored_files
 
@@ -17,15 +19,17 @@ _SHOWN = 20
 
 @dataclass(frozen=True)
 class Row:
-    """One object of a file."""
+    """One object of a file, or a whole file, which has no line."""
 
     file: str
-    line: int
+    line: int | None
     values: dict[str, Any]
+    vector: np.ndarray | None = None
+    """Of a passage that came with one: float32 (dimension,)."""
 
     @property
     def place(self) -> str:
-        return f"{self.file}: line {self.line}"
+        return self.file if self.line is None else f"{self.file}: line {self.line}"
 
 
 @dataclass

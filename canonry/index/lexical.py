@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from bm25s import stopwords
 
+from canonry.index.tables import HEADINGS
 from canonry.search import LEXICAL_SCHEMA, Words, lexical_metadata, surface_words
 
 K1, B = 1.5, 0.75
@@ -66,7 +67,9 @@ def lexical_bytes(chunks: pa.Table, language: str) -> bytes | None:
 def _texts(chunks: pa.Table) -> Iterator[str]:
     # A passage in the middle of a document seldom says what it is about; the title does, and so does an id that is a
     # path or an address. An id that is a number costs nothing: nobody asks for its word.
-    columns = (chunks[name].to_pylist() for name in ("document_id", "title", "text"))
+    columns = [chunks[name].to_pylist() for name in ("document_id", "title", "text")]
+    if HEADINGS.name in chunks.column_names:
+        columns.append(["\n".join(path) for path in chunks[HEADINGS.name].to_pylist()])
     return ("\n".join(part for part in parts if part) for parts in zip(*columns, strict=True))
 
 

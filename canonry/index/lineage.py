@@ -12,9 +12,15 @@ from canonry.index import tables
 from canonry.storage import Zones
 
 _LIBRARIES = (
+    "beautifulsoup4",
     "bm25s",
+    "datasketch",
+    "docutils",
     "faiss-cpu",
+    "markdown-it-py",
+    "markdownify",
     "PyStemmer",
+    "pypdf",
     "semantic-text-splitter",
     "sentence-transformers",
     "tokenizers",
@@ -24,9 +30,9 @@ _LIBRARIES = (
 
 
 def lineage_of(zones: Zones, name: str, spec: IndexSpec) -> dict[str, Any]:
-    """Location and digests of the tables, how they were cut, and the versions of code that shaped the payload."""
+    """Sources and digests of the tables, how they were cut, and the versions of code that shaped the payload."""
     return {
-        "location": spec.documents.location,
+        "sources": [each.model_dump(mode="json") for each in spec.documents],
         "documents_sha256": _digest(zones, tables.documents_path(name)),
         "chunks_sha256": _digest(zones, tables.chunks_path(name)),
         "chunking": spec.chunking.model_dump(mode="json"),

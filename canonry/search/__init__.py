@@ -9,7 +9,8 @@ from canonry.search._errors import SearchError
 from canonry.search._fusion import DEPTH, FUSION, Found, Fusion
 from canonry.search._index import SCAN_ADVANTAGE, VECTORS, Hit, VectorIndex
 from canonry.search._lexical import LEXICAL, LEXICAL_SCHEMA, LexicalIndex, lexical_metadata
-from canonry.search._text import Mode, TextIndex
+from canonry.search._text import Encode, Mode, TextIndex
+from canonry.search._together import Part, search_together
 from canonry.search._where import ACCESS, Where, audiences_in, tags_in
 from canonry.search._words import Words, surface_words
 
@@ -24,11 +25,13 @@ __all__ = [
     "MAPPED",
     "SCAN_ADVANTAGE",
     "VECTORS",
+    "Encode",
     "Found",
     "Fusion",
     "Hit",
     "LexicalIndex",
     "Mode",
+    "Part",
     "SearchError",
     "TextIndex",
     "VectorIndex",
@@ -37,6 +40,7 @@ __all__ = [
     "audiences_in",
     "lexical_metadata",
     "read_chunks",
+    "search_together",
     "surface_words",
     "tags_in",
     "write_mapped",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
+from canonry import release
 from canonry.client._follow import Followed
 from canonry.client._opened import Opened
-from canonry.release import Release
+from canonry.release import NotReleased, Release
 from canonry.storage import Storage
 
 FOLLOW_SECONDS = 1.0
+AUDIENCES_SECONDS = 10.0
 _KEPT = 64
 """Things kept open by name; the longest unused is closed first."""
 
@@ -28,10 +31,36 @@ class Library:
         self._follow_seconds = follow_seconds
         self._shelf: OrderedDict[tuple[str, str, str], Followed[Any]] = OrderedDict()
         self._lock = threading.Lock()
+        self._audiences: dict[str, tuple[float, tuple[str, ...]]] = {}
 
     def index(self, name: str, which: str) -> Opened:
         """The index at a channel, or with a version. Raises NotReleased, ReleaseError, EncoderError."""
         return self._get("indexes", name, which, Opened)
+
+    def audiences(self, name: str, which: str, access: Collection[str]) -> list[Opened]:
+        """What a reader with these tags may be shown of an index beside what everybody may: a release an audience.
+
+        Their names are looked for again at most every AUDIENCES_SECONDS. Nothing is looked for without a tag.
+        """
+        if not access:
+            return []
+        found = []
+        for each in self._names_under(name):
+            try:
+                opened = self.index(each, which)
+            except NotReleased:
+                continue
+            about = opened.manifest.metadata
+            if about.get("index") == name and set(about.get("access") or ()) <= set(access):
+                found.append(opened)
+        return found
+
+    def _names_under(self, name: str) -> tuple[str, ...]:
+        known = self._audiences.get(name)
+        if known is None or known[0] < time.monotonic():
+            names = tuple(each for each in release.names(self.published, "indexes") if each.startswith(f"{name}."))
+            known = self._audiences[name] = (time.monotonic() + AUDIENCES_SECONDS, names)
+        return known[1]
 
     def get(self, kind: str, name: str, which: str, read: Callable[[Release], T]) -> T:
         """What `read` makes of the release at a channel, or with a version; read once for each. Raises as `read`.

@@ -82,6 +82,9 @@ class SearchAnswer(_Out):
     name: str
     version: str
     mode: Mode
+    releases: dict[str, str] = Field(
+        {}, description="Version by name of each release that was searched: what everybody may read, and the key's own."
+    )
     hits: list[FoundChunk]
 
 

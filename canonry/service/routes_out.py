@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import orjson
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -13,8 +14,9 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response, StreamingResponse
 
 from canonry import release
+from canonry.client._opened import Opened
 from canonry.release import Release, ReleaseError
-from canonry.search import Mode
+from canonry.search import Encode, Mode, Part, search_together
 from canonry.service import models_out as out
 from canonry.service.access import Caller, Gate, requires
 from canonry.service.library import Library
@@ -104,7 +106,7 @@ def _add_indexes(routes: APIRouter, library: Library, workers: Workers) -> None:
     async def search_index(request: Request, caller: ReadsIndexes, name: Name) -> Response:
         """The k best chunks of a text or vector, of those that `where` and the key's access tags let through.
 
-        Every answer is that of one whole version, which it names.
+        What needs tags lies in releases of its own, one an audience: the answer names the version of each it is from.
         """
         try:
             # Not a parameter, which would be read before anybody is asked for a key.
@@ -234,20 +236,37 @@ def _add_files(routes: APIRouter, published: Storage, workers: Workers) -> None:
 
 
 def _search(library: Library, name: str, query: out.SearchQuery, access: frozenset[str]) -> dict[str, Any]:
-    opened = library.index(name, query.version or query.channel)
-    if query.text is not None:
-        mode = opened.text.checked_mode(query.mode)
-        hits = opened.search_text(query.text, query.k, query.where, access, library.encoder_threads, mode)
+    # A version is of one release; what is under a channel may lie in several, one an audience.
+    more = [] if query.version else library.audiences(name, query.channel, access)
+    try:
+        releases = [library.index(name, query.version or query.channel), *more]
+    except release.NotReleased:
+        if not more:
+            raise
+        releases = more
+    first = releases[0]
+    mode = "dense" if query.text is None else first.text.checked_mode(query.mode)
+    if len(releases) > 1:
+        parts = [Part(each.text, _encode(each, library.encoder_threads)) for each in releases]
+        asked = query.text if query.text is not None else np.asarray(query.vector, np.float32)
+        hits = search_together(parts, asked, query.k, query.where, access, query.mode)
+    elif query.text is not None:
+        hits = first.search_text(query.text, query.k, query.where, access, library.encoder_threads, mode)
     else:
-        mode = "dense"
-        hits = opened.vectors.search(query.vector or [0.0], query.k, query.where, access)
+        hits = first.vectors.search(query.vector or [0.0], query.k, query.where, access)
     fields = ("chunk_id", "document_id", "title", "text", "score", "metadata")
     return {
         "name": name,
-        "version": opened.version,
+        "version": first.version,
         "mode": mode,
+        "releases": {each.manifest.name: each.version for each in releases},
         "hits": [{field: getattr(hit, field) for field in fields} for hit in hits],
     }
+
+
+def _encode(opened: Opened, threads: int) -> Encode:
+    # A vector, or a search by words alone, needs no encoder, and so none is loaded.
+    return lambda texts: opened.text_encoder(threads).encode(texts)
 
 
 def _prompt(found: Release) -> bytes:

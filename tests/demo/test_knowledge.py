@@ -51,7 +51,7 @@ def test_the_index_reads_what_is_written_and_a_second_time_nothing_is(
 ) -> None:
     assert write_knowledge(zones.exchange, some_documents)
     assert not write_knowledge(zones.exchange, some_documents)
-    table = documents_of("python-packages", catalog.load(ASSETS).indexes["python-packages"], zones.home)
+    table = documents_of("python-packages", catalog.load(ASSETS).indexes["python-packages"], zones).table
     assert table["document_id"].to_pylist() == [each.id for each in some_documents]
     first = json.loads(zones.exchange.read(DOCUMENTS_PATH).splitlines()[0])
     assert first == {"id": some_documents[0].id, "title": some_documents[0].title, "text": some_documents[0].text}

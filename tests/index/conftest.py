@@ -51,7 +51,9 @@ def make_spec(tmp_path: Path) -> Callable[..., IndexSpec]:
         location = tmp_path / "docs.jsonl"
         if rows is not None:
             write_lines(location, rows)
-        documents = {"location": str(location), **fields.pop("documents", {})}
+        documents = fields.pop("documents", {})
+        if isinstance(documents, dict) and "kind" not in documents:
+            documents = {"location": str(location), **documents}
         return IndexSpec.model_validate(
             {"description": "an index of a test", "owner": "tests", "documents": documents, "encoder": NAME, **fields}
         )

@@ -18,16 +18,14 @@ from canonry.encode import MODEL_FILE, TOKENIZER_FILE, EncoderFiles, load_encode
 from canonry.index.build import (
     build_candidate,
     build_index,
-    check_candidate,
-    compare_versions,
     cut_documents,
     embed_chunks,
     read_documents,
-    release_candidate,
 )
 from canonry.index.carried import carry
 from canonry.index.errors import IndexBuildError
 from canonry.index.golden import golden_queries
+from canonry.index.judge import check_candidate, compare_versions, release_candidate
 from canonry.index.store import latest_version
 from canonry.storage import Zones, open_zones
 from tests.tiny_encoder import DIMENSION
@@ -104,7 +102,7 @@ def test_a_step_says_which_step_comes_before_it(zones: Zones, tiny_encoder: Enco
     spec = make_spec(DOCUMENTS)
     with pytest.raises(IndexBuildError, match="run the step `documents` first"):
         cut_documents(zones, "help", spec, tiny_encoder)
-    read_documents(zones, "help", spec)
+    read_documents(zones, "help", spec, tiny_encoder)
     with pytest.raises(IndexBuildError, match="run the step `chunks` first"):
         embed_chunks(zones, "help", tiny_encoder)
 
@@ -232,18 +230,18 @@ def test_a_gate_that_compared_with_another_release_is_asked_again(
         release_candidate(zones, "help")
 
 
-def test_bad_golden_rows_are_named_by_file_and_line(make_spec, tmp_path: Path) -> None:
+def test_bad_golden_rows_are_named_by_file_and_line(zones: Zones, make_spec, tmp_path: Path) -> None:
     lines = ['{"query": "a", "documents": ["d"]}', '{"query": "b", "documents": []}', '{"documents": ["d"]}', "{"]
     (tmp_path / "golden.jsonl").write_text("\n".join(lines))
     spec = make_spec(golden_file=str(tmp_path / "golden.jsonl"))
     with pytest.raises(IndexBuildError) as caught:
-        golden_queries("help", spec, "")
+        golden_queries("help", spec, zones)
     problems = str(caught.value).splitlines()
     assert problems[0].endswith("golden.jsonl: line 2: documents: expected a list of at least one document id")
     assert problems[1].endswith("golden.jsonl: line 3: query: expected text, found nothing")
     assert "golden.jsonl: line 4: is not JSON" in problems[2]
     with pytest.raises(IndexBuildError, match="golden_file: no query at"):
-        golden_queries("help", make_spec(golden_file=str(tmp_path / "absent.jsonl")), "")
+        golden_queries("help", make_spec(golden_file=str(tmp_path / "absent.jsonl")), zones)
 
 
 def test_real_documents_pass_the_gate_and_a_worse_candidate_does_not(

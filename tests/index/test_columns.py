@@ -12,16 +12,15 @@ from pydantic import ValidationError
 
 from canonry import client, release
 from canonry.encode import EncoderFiles
-from canonry.index.build import build_index, release_candidate
+from canonry.index.build import build_index
 from canonry.index.documents import documents_of
 from canonry.index.errors import IndexBuildError
+from canonry.index.judge import release_candidates
 from canonry.search import SearchError
 from canonry.storage import Zones
 
-HOME = "/nowhere"
 
-
-def test_values_keep_their_kind(make_spec: Any) -> None:
+def test_values_keep_their_kind(zones: Zones, make_spec: Any) -> None:
     rows = [
         {
             "id": "a",
@@ -37,7 +36,7 @@ def test_values_keep_their_kind(make_spec: Any) -> None:
         {"id": "c", "text": "3", "tags": None},
     ]
     names = ["team", "year", "score", "open", "topics"]
-    table = documents_of("x", make_spec(rows, documents={"metadata": names, "access": "tags"}), HOME)
+    table = documents_of("x", make_spec(rows, documents={"metadata": names, "access": "tags"}), zones).table
     assert {field.name: str(field.type) for field in table.schema} == {
         **dict.fromkeys(("document_id", "title", "text", "team"), "string"),
         "year": "int64",
@@ -52,7 +51,7 @@ def test_values_keep_their_kind(make_spec: Any) -> None:
     ]
 
 
-def test_values_that_do_not_fit_are_named_by_line(make_spec: Any) -> None:
+def test_values_that_do_not_fit_are_named_by_line(zones: Zones, make_spec: Any) -> None:
     rows = [
         {"id": "a", "text": "1", "team": "x", "tags": []},
         {"id": "b", "text": "2", "team": 5, "tags": "s"},
@@ -62,7 +61,7 @@ def test_values_that_do_not_fit_are_named_by_line(make_spec: Any) -> None:
         '{"id": "f", "text": "6", "team": "\\ud800", "tags": ["\\ud800"]}',
     ]
     with pytest.raises(IndexBuildError) as caught:
-        documents_of("x", make_spec(rows, documents={"metadata": ["team", "colour"], "access": "tags"}), HOME)
+        documents_of("x", make_spec(rows, documents={"metadata": ["team", "colour"], "access": "tags"}), zones)
     problems = [line.partition("docs.jsonl: ")[2] or line for line in str(caught.value).splitlines()]
     expected = [
         r"line 2: team: found a whole number, but .*line 1 has text",
@@ -99,20 +98,30 @@ def test_a_released_index_is_searched_by_them(zones: Zones, tiny_encoder: Encode
     ]
     fields = {"metadata": ["team"], "access": "tags"}
     build_index(zones, "help", make_spec(rows, documents=fields), tiny_encoder)
-    built = release_candidate(zones, "help")
-    said = {name: built.metadata[name] for name in ("columns", "access", "audiences")}
-    assert said == {"columns": ["team"], "access": ["staff"], "audiences": 2}
+    candidates = release_candidates(zones, "help")
+    said = {
+        name: {key: built.metadata[key] for key in ("index", "columns", "access", "audiences")}
+        for name, built in candidates.items()
+    }
+    assert said == {
+        "help": {"index": "help", "columns": ["team"], "access": [], "audiences": 1},
+        "help.staff": {"index": "help", "columns": ["team"], "access": ["staff"], "audiences": 1},
+    }
     now = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
-    found = release.publish(
-        zones.published, "indexes", "help", built.files, metadata=built.metadata, lineage={}, now=now
-    )
-    release.promote(zones.published, "indexes", "help", found.version, reason="test", now=now)
-    index = client.open_index("help", home=zones.home)
-    assert len(index) > 6
-    hits = index.search_text("passage 3", k=100, where={"team": "b"})
-    assert {hit.document_id for hit in hits} == {"d1", "d3", "d5"}
+    for name, built in candidates.items():
+        found = release.publish(
+            zones.published, "indexes", name, built.files, metadata=built.metadata, lineage={}, now=now
+        )
+        release.promote(zones.published, "indexes", name, found.version, reason="test", now=now)
+    everybodys = client.open_index("help", home=zones.home)
+    assert set(everybodys.vectors.chunks["document_id"].to_pylist()) == {"d1", "d2", "d4", "d5"}
+    assert not any(b"passage 0" in data or b"passage 3" in data for data in candidates["help"].files.values())
+    hits = everybodys.search_text("passage 3", k=100, where={"team": "b"})
+    assert {hit.document_id for hit in hits} == {"d1", "d5"}
     assert {hit.metadata["team"] for hit in hits} == {"b"}
-    open_to_all = index.vectors.search(index.opened.text_encoder().encode(["x"])[0], 100, readable=frozenset())
-    assert {hit.document_id for hit in open_to_all} == {"d1", "d2", "d4", "d5"}
+    staff = client.open_index("help.staff", home=zones.home)
+    assert set(staff.vectors.chunks["document_id"].to_pylist()) == {"d0", "d3"}
+    vector = staff.opened.text_encoder().encode(["x"])[0]
+    assert staff.vectors.search(vector, 100, readable=frozenset()) == []
     with pytest.raises(SearchError, match="no column 'tags'"):
-        index.search_text("x", where={"tags": "staff"})
+        staff.search_text("x", where={"tags": "staff"})

@@ -2,8 +2,18 @@
 
 from canonry.catalog.specs.base import NAME_PATTERN, Name, Spec
 from canonry.catalog.specs.comparisons import ComparisonSpec
+from canonry.catalog.specs.documents import Files, GoldAnswers, JsonLines, Query, Source, Vectors
 from canonry.catalog.specs.evals import EvalScorer, EvalSpec
-from canonry.catalog.specs.indexes import Chunking, Documents, Gate, GoldenQuery, IndexSpec, Lexical
+from canonry.catalog.specs.indexes import (
+    Chunking,
+    Duplicates,
+    Gate,
+    GoldenFeedback,
+    GoldenLabels,
+    GoldenQuery,
+    IndexSpec,
+    Lexical,
+)
 from canonry.catalog.specs.models import Encoder, ModelPrice, ModelSpec, Price, StageMove
 from canonry.catalog.specs.monitors import MEASURES, Arms, Budget, Change, Limit, Measured, MonitorSpec
 from canonry.catalog.specs.prompts import PromptSpec, PromptVersion
@@ -24,15 +34,20 @@ __all__ = [
     "Chunking",
     "ComparisonSpec",
     "Consensus",
-    "Documents",
+    "Duplicates",
     "Emit",
     "Encoder",
     "EvalScorer",
     "EvalSpec",
+    "Files",
     "Gate",
     "Gold",
+    "GoldAnswers",
+    "GoldenFeedback",
+    "GoldenLabels",
     "GoldenQuery",
     "IndexSpec",
+    "JsonLines",
     "KnownAnswers",
     "Lexical",
     "Limit",
@@ -46,14 +61,17 @@ __all__ = [
     "Price",
     "PromptSpec",
     "PromptVersion",
+    "Query",
     "SampleScore",
     "Sampling",
     "SchemeSpec",
     "ScorerSpec",
+    "Source",
     "SourceSpec",
     "Spec",
     "Splits",
     "StageMove",
+    "Vectors",
 ]
 
 KINDS: dict[str, type[Spec]] = {

@@ -7,8 +7,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from canonry.catalog.specs.base import Name, Spec, Strict
-
-_CHUNK_COLUMNS = ("chunk_id", "document_id", "title", "ordinal", "text", "text_digest", "access")
+from canonry.catalog.specs.documents import Sources, Vectors
 
 Language = Literal[
     "arabic",
@@ -43,31 +42,6 @@ Language = Literal[
 """Languages whose stems Snowball knows, see https://snowballstem.org."""
 
 
-class Documents(Strict):
-    """Where an index's documents are read."""
-
-    location: str = Field(description="JSON Lines file or glob; ${NAME} takes the environment.")
-    id: str = Field("id", description="Column: the document's id, unique.")
-    title: str | None = Field("title", description="Column: its title, kept with every chunk.")
-    text: str = Field("text", description="Column: its text.")
-    metadata: tuple[Name, ...] = Field(
-        (), description="Columns kept with every chunk, to search by: text, numbers, true or false, lists of text."
-    )
-    access: str | None = Field(
-        None,
-        description="Column: tags (a text or a list) that a reader needs, all of them, to be shown the document.",
-    )
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        taken = [name for name in self.metadata if name in _CHUNK_COLUMNS]
-        if taken:
-            raise ValueError(f"metadata: {', '.join(taken)}: every chunk has a column of that name already")
-        if len(set(self.metadata)) < len(self.metadata):
-            raise ValueError("metadata: a column is named twice")
-        return self
-
-
 class Chunking(Strict):
     """How documents are cut, in the encoder's own tokens."""
 
@@ -86,6 +60,32 @@ class GoldenQuery(Strict):
 
     query: str = Field(description="What a user asks.")
     documents: tuple[str, ...] = Field(description="Ids of documents that answer it.", min_length=1)
+
+
+class GoldenLabels(Strict):
+    """Golden queries from labeled retrievals: what was asked where reviewers found the answer right."""
+
+    gold: Name = Field(description="The gold set: a name in assets/schemes/.")
+    channel: Name = Field("production", description="Channel of its release.")
+    field: Name = Field(description="Choice of the scheme that says whether an answer is right.")
+    value: str = Field(description="Its value for a right answer.")
+
+
+class GoldenFeedback(Strict):
+    """Golden queries from feedback: what was asked where users liked the answer, and its document is known."""
+
+    signal: Name = Field("thumb", description="Signal that says whether the answer was liked.")
+    at_least: float = Field(0.5, description="Least mean value, -1 to 1.", ge=-1, le=1)
+    days: int = Field(30, description="How many of the last days with calls are read.", gt=0)
+
+
+class Duplicates(Strict):
+    """Chunks that nearly are another."""
+
+    similarity: float = Field(
+        0.9, description="Least share of runs of three words that both have (Jaccard).", gt=0.3, le=1
+    )
+    action: Literal["report", "drop"] = Field("report", description="List them, or leave the later ones out as well.")
 
 
 class Gate(Strict):
@@ -108,14 +108,32 @@ class IndexSpec(Spec):
 
     folder: ClassVar[str] = "indexes"
 
-    documents: Documents = Field(description="What is indexed.")
+    documents: Sources = Field(description="What is indexed: one source, or several.")
     encoder: Name = Field(description="A model with role encoder.")
     chunking: Chunking = Field(Chunking(), description="How documents are cut.")
+    duplicates: Duplicates | None = Field(Duplicates(), description="Chunks that nearly are another; null: not sought.")
     lexical: Lexical | None = Field(Lexical(), description="Search by words, fused with the vectors'; null for none.")
     faiss_factory: str = Field(
         "auto", description="FAISS index factory string, inner product; auto chooses by the number of vectors."
     )
     golden_queries: tuple[GoldenQuery, ...] = Field((), description="Queries written by people.")
     golden_file: str | None = Field(None, description="JSON Lines of more: query, documents.")
+    golden_labels: tuple[GoldenLabels, ...] = Field((), description="More from labeled retrievals.")
+    golden_feedback: GoldenFeedback | None = Field(None, description="More from what users liked.")
     gate: Gate = Field(Gate(), description="What a candidate must show.")
     optional: bool = Field(False, description="No documents yet is not an error.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for number, source in enumerate(self.documents):
+            if isinstance(source, Vectors) and source.encoder != self.encoder:
+                raise ValueError(
+                    f"documents.{number}: its vectors are of {source.encoder}, but the index's encoder is "
+                    f"{self.encoder}; vectors of two models cannot be compared"
+                )
+        return self
+
+    @property
+    def metadata(self) -> tuple[str, ...]:
+        """Columns that some source keeps with its chunks."""
+        return tuple(dict.fromkeys(name for source in self.documents for name in source.metadata))

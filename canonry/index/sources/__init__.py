@@ -1,0 +1,1 @@
+"""Where documents come from: each source gives rows, each row a document."""
