@@ -8,6 +8,7 @@ from canonry import catalog as catalogs
 from dagster_project import (
     collect,
     cost,
+    drift,
     evaluate,
     feedback,
     govern,
@@ -41,6 +42,7 @@ def build(platform: Platform, timetable: schedules.Timetable) -> dg.Definitions:
         evaluate.build(catalog),
         feedback.build(),
         monitors.build(catalog),
+        drift.build(catalog),
         # ─▶ index
         *(index.build(name, spec, catalog) for name, spec in catalog.indexes.items()),
         # ─▶ publish ──▶ products

@@ -3,6 +3,7 @@
 from canonry.catalog.specs.base import NAME_PATTERN, Name, Spec
 from canonry.catalog.specs.comparisons import ComparisonSpec
 from canonry.catalog.specs.documents import Files, GoldAnswers, JsonLines, Query, Source, Vectors
+from canonry.catalog.specs.drifts import DriftSpec, Reference
 from canonry.catalog.specs.evals import EvalScorer, EvalSpec
 from canonry.catalog.specs.indexes import (
     Chunking,
@@ -35,6 +36,7 @@ __all__ = [
     "ComparisonSpec",
     "Consensus",
     "Duplicates",
+    "DriftSpec",
     "Emit",
     "Encoder",
     "EvalScorer",
@@ -62,6 +64,7 @@ __all__ = [
     "PromptSpec",
     "PromptVersion",
     "Query",
+    "Reference",
     "SampleScore",
     "Sampling",
     "SchemeSpec",
@@ -76,6 +79,6 @@ __all__ = [
 
 KINDS: dict[str, type[Spec]] = {
     kind.folder: kind
-    for kind in (SourceSpec, ModelSpec, PromptSpec, SchemeSpec, IndexSpec, ScorerSpec, EvalSpec, MonitorSpec)
+    for kind in (SourceSpec, ModelSpec, PromptSpec, SchemeSpec, IndexSpec, ScorerSpec, EvalSpec, MonitorSpec, DriftSpec)
 }
 """Spec class by folder of `assets/`."""
