@@ -7,6 +7,7 @@ import dagster as dg
 from canonry import catalog as catalogs
 from dagster_project import (
     collect,
+    compare,
     cost,
     drift,
     evaluate,
@@ -45,6 +46,8 @@ def build(platform: Platform, timetable: schedules.Timetable) -> dg.Definitions:
         drift.build(catalog),
         # ─▶ index
         *(index.build(name, spec, catalog) for name, spec in catalog.indexes.items()),
+        # ─▶ compare what waits with what is released
+        compare.build(catalog),
         # ─▶ publish ──▶ products
         govern.build(catalog),
         publish.build(catalog),

@@ -9,6 +9,7 @@ from canonry.encode import files_of
 from canonry.index import build as story
 from canonry.index import judge
 from canonry.publish import release_and_promote
+from canonry.regressions import compare_all, standing_now
 from dagster_project.evidence import governed, owners
 from dagster_project.resources import WEEKLY, Platform
 
@@ -90,8 +91,11 @@ def build(name: str, spec: IndexSpec, catalog: Catalog) -> dg.Definitions:
         if not reports:
             return dg.AssetCheckResult(passed=True, description="There are no documents yet, and so no candidate.")
         said = {each: "; ".join((*report.reasons, *report.flags)) for each, report in reports.items()}
+        compared = compare_all(platform.zones, platform.catalog, "indexes", name, now=platform.published_at())
+        said |= {each: found.verdict.message for each, found in compared.items()}
         return dg.AssetCheckResult(
-            passed=all(report.passed for report in reports.values()),
+            passed=all(report.passed for report in reports.values())
+            and all(found.verdict.passed for found in compared.values()),
             description="\n".join(
                 said.values() if list(said) == [name] else (f"{each}: {said[each]}" for each in said)
             ),
@@ -112,6 +116,8 @@ def build(name: str, spec: IndexSpec, catalog: Catalog) -> dg.Definitions:
             context.log.info("There are no documents yet; nothing is released")
             return dg.MaterializeResult(metadata={"state": "no documents yet"})
         metadata: dict[str, Any] = {}
+        version = candidates[name].version if name in candidates else None
+        verdict = standing_now(platform.zones, platform.catalog, "indexes", name, version) if version else None
         for release_name, built in candidates.items():
             outcome = release_and_promote(
                 platform.zones,
@@ -122,6 +128,7 @@ def build(name: str, spec: IndexSpec, catalog: Catalog) -> dg.Definitions:
                 lineage=built.lineage,
                 reason="passed its gate",
                 now=platform.published_at(),
+                verdict=verdict,
             )
             about = {"version": outcome.release.version, "state": outcome.state, "vectors": built.metadata["vectors"]}
             metadata |= about if release_name == name else {f"{release_name}/{key}": about[key] for key in about}

@@ -21,6 +21,7 @@ from canonry.label.tasks import folder
 from canonry.labels import list_draws
 from canonry.locations import LocationError, expand
 from canonry.publish import unpublished
+from dagster_project.compare import compare_candidates
 from dagster_project.incident_sensors import incidents_changed, messages_wait
 from dagster_project.labels import days_concerned
 from dagster_project.resources import DAILY, Platform
@@ -46,6 +47,7 @@ class Timetable:
     pull_labels: str = "35 6-19 * * 1-5"
     rebuild_indexes: str = "0 3 * * 0"
     train_scorers: str = "0 4 * * 0"
+    compare_candidates: str = "0 5 * * *"
     watch: str = "20 * * * *"
     landing_news: int = 60
     label_inbox: int = 60
@@ -84,9 +86,10 @@ def _jobs(catalog: Catalog) -> "dict[str, Job]":
     )
     draws = dg.AssetSelection.groups("label") - answers - made_of_answers - doubts
     tables = dg.AssetSelection.groups("cost", "transform", "evaluate", "govern", "publish") | made_of_answers
+    comparisons = dg.AssetSelection.groups("compare")
     daily = {
         "loop": (
-            dg.AssetSelection.all() - indexes - files - scorers,
+            dg.AssetSelection.all() - indexes - files - scorers - comparisons,
             "The whole loop for some days, as a backfill runs it.",
         ),
         "collect": (dg.AssetSelection.groups("collect") - files, "From landing to the lake."),
@@ -113,6 +116,18 @@ def _jobs(catalog: Catalog) -> "dict[str, Job]":
         "rebuild_indexes": (indexes, "Every canonical index, each behind its gate."),
         "train_scorers": (scorers, "Every scorer from the newest gold set, each behind its gate."),
     }
+    if catalog.comparisons:
+        promotions = keys(["published", "models"], *(["published", "prompts", name] for name in catalog.prompts))
+        other["compare_candidates"] = (
+            comparisons | promotions,
+            "Prompts and models that wait, beside what is released; those that pass are promoted.",
+        )
+    if catalog.comparisons:
+        promoted = keys(["published", "models"], *(["published", "prompts", name] for name in catalog.prompts))
+        other["compare_candidates"] = (
+            comparisons | promoted | keys(["published", "scorecard"]),
+            "What waits beside what is released; what passes is promoted, and the scorecard shows all of it.",
+        )
     made = {
         name: dg.define_asset_job(name, selection, partitions_def=DAILY, description=description)
         for name, (selection, description) in daily.items()
@@ -180,7 +195,8 @@ def _schedules(catalog: Catalog, jobs: "dict[str, Job]", timetable: Timetable) -
     filed = [take_files] if any(each.location for each in catalog.sources.values()) else []
     scoring = [train_scorers] if catalog.scorers else []
     watching = [watch] if catalog.monitors else []
-    return [*filed, collect, recompute, *labeling, *indexing, *scoring, *watching]
+    comparing = [compare_candidates(**common("compare_candidates"))] if catalog.comparisons else []
+    return [*filed, collect, recompute, *labeling, *indexing, *scoring, *watching, *comparing]
 
 
 def _landing_news(job: "Job", seconds: int) -> dg.SensorDefinition:

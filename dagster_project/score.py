@@ -1,5 +1,7 @@
 """Scorers: trained from the gold set behind a gate, and the scores they give each day's answers."""
 
+from functools import partial
+
 import dagster as dg
 
 from canonry import lake
@@ -8,8 +10,10 @@ from canonry.encode import exported, files_of, load_onnx
 from canonry.evaluate.scorers import CARD_TEXT, KIND, train_candidate
 from canonry.evaluate.scoring import score_day
 from canonry.publish import release_and_promote
+from canonry.regressions import compare_all, standing_now
 from canonry.release import PRODUCTION, NotReleased, Release, resolve
 from canonry.score import Encode, TooFewLabels
+from canonry.stats.verdicts import gravest
 from dagster_project.evidence import governed, owners, preview
 from dagster_project.resources import DAILY, RANGE, Platform, days_of
 
@@ -78,25 +82,30 @@ def _build_scorer(name: str, spec: ScorerSpec) -> dg.AssetsDefinition:
         except TooFewLabels as error:
             context.log.info("Nothing is trained: %s", error)
             return dg.MaterializeResult(metadata={"trained": False, "why": str(error)})
-        for channel in (CANDIDATE, PRODUCTION) if made.verdict.passed else (CANDIDATE,):
-            outcome = release_and_promote(
-                platform.zones,
-                KIND,
-                name,
-                made.files,
-                metadata=made.metadata,
-                lineage=made.lineage,
-                reason=made.verdict.message,
-                now=platform.published_at(),
-                channel=channel,
-            )
+        promote = partial(
+            release_and_promote,
+            platform.zones,
+            KIND,
+            name,
+            made.files,
+            metadata=made.metadata,
+            lineage=made.lineage,
+            reason=made.verdict.message,
+            now=platform.published_at(),
+        )
+        outcome = promote(channel=CANDIDATE)
+        compare_all(platform.zones, platform.catalog, KIND, name, now=platform.published_at())
+        compared = standing_now(platform.zones, platform.catalog, KIND, name, outcome.release.version)
+        verdict = gravest([made.verdict, *([compared] if compared else [])])
+        if verdict.passed:
+            outcome = promote()
         return dg.MaterializeResult(
             metadata={
                 "trained": True,
                 "version": outcome.release.version,
-                "promoted": made.verdict.passed,
-                "verdict": made.verdict.word,
-                "why": made.verdict.message,
+                "promoted": verdict.passed,
+                "verdict": verdict.word,
+                "why": verdict.message,
                 "card": dg.MetadataValue.md(made.files[CARD_TEXT].decode()),
             }
         )

@@ -43,8 +43,8 @@ def comparison_problems(catalog: Catalog, spec: ComparisonSpec) -> Iterator[tupl
         yield "outcome.field", f"{scheme_path} has no choice {spec.outcome.field!r} (it has {', '.join(choices)})"
     elif scheme and spec.outcome.good not in choices[spec.outcome.field]:
         yield "outcome.good", f"{spec.outcome.good!r} is not an answer of {spec.outcome.field!r} in {scheme_path}"
-    scorer = catalog.scorers.get(spec.outcome.scorer)
-    if scorer is None:
+    scorer = catalog.scorers.get(spec.outcome.scorer or "")
+    if scorer is None or spec.outcome.scorer is None:
         return
     scorer_path = catalog.path("scorers", spec.outcome.scorer)
     if getattr(scorer, "scheme", None) != spec.gold.scheme or getattr(scorer, "field", None) != spec.outcome.field:

@@ -45,6 +45,8 @@ class Model:
     reason: str
     prices: tuple[Price, ...]
     """Own prices, oldest first; none where the public price list holds."""
+    version: str | None = None
+    """The one of `versions` that is meant now, where the catalog says so."""
 
 
 def get_model(

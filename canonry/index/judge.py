@@ -53,11 +53,19 @@ def compare_versions(
 
     Raises NotReleased where there is no such version, IndexBuildError where there are no golden queries.
     """
+    golden, first, second = contenders(zones, name, spec, before, after, audience)
+    return gate.judge(second, golden, first, spec.gate)
+
+
+def contenders(
+    zones: Zones, name: str, spec: IndexSpec, before: str, after: str, audience: Audience = EVERYBODY
+) -> tuple[list[Golden], Contender, Contender]:
+    """Golden queries, of which there is one at least, and two versions that can be asked them. Raises as above."""
     golden = _golden(zones, name, spec, audience)
     if not golden:
         raise IndexBuildError(f"assets/indexes/{name}.yaml: has no golden queries to compare versions by; add some")
     first, second = (_version(zones, audience.release_of(name), which, golden) for which in (before, after))
-    return gate.judge(second, golden, first, spec.gate)
+    return golden, first, second
 
 
 def release_candidates(zones: Zones, name: str) -> dict[str, store.Candidate]:

@@ -3,6 +3,7 @@
 from canonry.publish.catalog import publish_models, publish_prompts, unpublished
 from canonry.publish.moves import Outcome, release_and_promote, rollback_and_journal
 from canonry.publish.tables import publish_tables
+from canonry.publish.waiting import uncompared
 
 __all__ = [
     "Outcome",
@@ -11,5 +12,6 @@ __all__ = [
     "publish_tables",
     "release_and_promote",
     "rollback_and_journal",
+    "uncompared",
     "unpublished",
 ]

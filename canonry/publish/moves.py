@@ -10,17 +10,24 @@ from typing import Any, Literal
 
 from canonry import release
 from canonry.release import PRODUCTION, Move, Release, ReleaseError, Withdrawn
+from canonry.stats.verdicts import Verdict
 from canonry.storage import Zones
+
+CANDIDATE = "candidate"
+"""Channel of what was released last, whether it was promoted or not."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What publishing did. `withdrawn`: released, but a person rolled back from it, so the channel stays."""
+    """What publishing did. `withdrawn`: released, but a person rolled back from it, so the channel stays. `held back`:
+    released to the channel `candidate`, and its verdict does not let it pass further."""
 
     release: Release
-    state: Literal["moved", "unchanged", "withdrawn"]
+    state: Literal["moved", "unchanged", "withdrawn", "held back"]
     move: Move
-    """The move that stands."""
+    """The move that stands, of what is held back that of `candidate`."""
+    verdict: Verdict | None = None
+    """What its comparisons said, where any governs it."""
 
 
 def release_and_promote(
@@ -34,10 +41,12 @@ def release_and_promote(
     reason: str,
     now: dt.datetime,
     channel: str = PRODUCTION,
+    verdict: Verdict | None = None,
 ) -> Outcome:
     """Publish a payload and point the channel to it. What the channel already shows moves and journals nothing.
 
-    A payload that was rolled back from is not an error here: a schedule goes on, and the channel stays where a person
+    With a `verdict` the release goes to the channel `candidate`, too, and no further unless the verdict passes. A
+    payload that was rolled back from is not an error here: a schedule goes on, and the channel stays where a person
     put it. Raises ReleaseError.
     """
     before = journal_last_move(zones, kind, name, channel)
@@ -51,14 +60,21 @@ def release_and_promote(
         now=now,
         like=_released(zones, before) if before else None,
     )
+    if verdict is not None and channel != CANDIDATE:
+        waits = release.promote(
+            zones.published, kind, name, released.version, channel=CANDIDATE, reason=verdict.message, now=now
+        )
+        _journal(zones, waits)
+        if not verdict.passed and (before is None or before.version != released.version):
+            return Outcome(released, "held back", waits, verdict)
     try:
         move = release.promote(zones.published, kind, name, released.version, channel=channel, reason=reason, now=now)
     except Withdrawn:
         if before is None:
             raise
-        return Outcome(released, "withdrawn", before)
+        return Outcome(released, "withdrawn", before, verdict)
     _journal(zones, move)
-    return Outcome(released, "unchanged" if move == before else "moved", move)
+    return Outcome(released, "unchanged" if move == before else "moved", move, verdict)
 
 
 def rollback_and_journal(

@@ -36,18 +36,21 @@ class GoldItems(Strict):
         pattern=r"^[0-9a-f]{16}$",
     )
     splits: tuple[Split, ...] = Field(
-        ("test",),
-        description="Splits whose items are asked; a scorer never judges what it was trained on.",
+        ("train", "calibration", "test"),
+        description="Splits whose items are asked. A scorer never judges what it was trained on.",
         min_length=1,
     )
 
 
 class Outcome(Strict):
-    """Which answers are good: people's label where both sides have one, else a released scorer."""
+    """Which answers are good: where both sides' answers have a label of people, by that; else by a released scorer."""
 
     field: Name = Field(description="Choice of the scheme that is read.")
     good: str = Field(description="The answer that counts as good.")
-    scorer: Name = Field(description="A scorer of assets/scorers that was trained for this choice.")
+    scorer: Name | None = Field(
+        None,
+        description="A scorer of assets/scorers that was trained for this choice; without one, people alone judge.",
+    )
 
 
 class CallLimits(Strict):
@@ -97,7 +100,7 @@ class ComparisonSpec(Spec):
         found: list[tuple[str, str, str]] = [("candidate.name", self.candidate.kind, self.candidate.name)]
         if self.gold:
             found.append(("gold.scheme", "schemes", self.gold.scheme))
-        if self.outcome:
+        if self.outcome and self.outcome.scorer:
             found.append(("outcome.scorer", "scorers", self.outcome.scorer))
         if self.answered_with:
             kind = "models" if self.candidate.kind == "prompts" else "prompts"

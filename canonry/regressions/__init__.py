@@ -1,0 +1,22 @@
+"""Offline regressions: a candidate and what is released, run on the same items, judged alike, and compared.
+
+Like the service and the demo it may import every stage: it asks each to answer for itself, and decides nothing. What
+comes of it is a `Comparison` in the journal, which promotion gates read (canonry.comparisons).
+"""
+
+from canonry.regressions.answering import Answer, Asked, Endpointed, NotAnswered
+from canonry.regressions.run import OverLimit, compare, compare_all, price_plan, standing_now
+from canonry.regressions.sides import NothingToCompare
+
+__all__ = [
+    "Answer",
+    "Asked",
+    "Endpointed",
+    "NotAnswered",
+    "NothingToCompare",
+    "OverLimit",
+    "compare",
+    "compare_all",
+    "price_plan",
+    "standing_now",
+]

@@ -1,0 +1,99 @@
+"""Which answers are good: by people where both sides have their label, else by a scorer that never saw the question."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from canonry.regressions.items import Gold, Item, answer_key
+
+PEOPLE = "people"
+
+Good = Callable[[Sequence[tuple[Item, str]]], Sequence[bool]]
+"""Whether each answer is good."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A released scorer as a judge; of items it was trained on it may say nothing."""
+
+    name: str
+    """Its name and version."""
+    good: Good
+    trained_on: Callable[[Item], bool]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Both sides of the items that can be compared: arrays (n,), `items` names them."""
+
+    items: tuple[Item, ...]
+    before: np.ndarray
+    after: np.ndarray
+    judged_by: tuple[str | None, ...]
+    """None of items to which both sides gave the same answer."""
+    unchanged: int
+    unjudged: int
+    counts: Mapping[str, int]
+    simulated: int
+    rates: tuple[float, float] | None
+    """Share of good answers of what is released and of the candidate: of what changed as judged, of the rest as people
+    called those they know. None where they know none."""
+
+
+def judge(gold: Gold, before: Sequence[str], after: Sequence[str], scorer: Judge | None) -> Judged:
+    """Judge answers (n,) of both sides to the gold's items.
+
+    Both sides of an item are judged alike. The same answer is no change, whoever would judge it. Of items that changed
+    and that nobody may judge it is not known what they would have said; those that are judged stand for them, and so of
+    the unchanged ones, chosen by the digest of their ids, only that share is counted.
+    """
+    keys = [
+        tuple(answer_key(item.question, text) for text in texts)
+        for item, *texts in zip(gold.items, before, after, strict=True)
+    ]
+    changed = [at for at, (first, second) in enumerate(keys) if first != second]
+    by_people = {at for at in changed if all(key in gold.good for key in keys[at])}
+    rest = [at for at in changed if at not in by_people]
+    eligible = [at for at in rest if scorer and not scorer.trained_on(gold.items[at])]
+    said: dict[int, tuple[bool, bool]] = {at: (gold.good[keys[at][0]], gold.good[keys[at][1]]) for at in by_people}
+    if scorer and eligible:
+        found = scorer.good(
+            [(gold.items[at], texts[at]) for texts in (before, after) for at in eligible],
+        )
+        half = len(eligible)
+        said |= {at: (bool(found[place]), bool(found[half + place])) for place, at in enumerate(eligible)}
+    same = [at for at in range(len(keys)) if keys[at][0] == keys[at][1]]
+    share = len(said) / len(changed) if changed else 1.0
+    counted = sorted(same, key=lambda at: _place(gold.items[at].item_id))[: round(len(same) * share)]
+    places = sorted([*said, *counted])
+    known = [gold.good[keys[at][0]] for at in counted if keys[at][0] in gold.good]
+    names = {at: PEOPLE if at in by_people else (scorer.name if scorer else PEOPLE) for at in said}
+    return Judged(
+        items=tuple(gold.items[at] for at in places),
+        before=np.array([said[at][0] if at in said else True for at in places], dtype=bool),
+        after=np.array([said[at][1] if at in said else True for at in places], dtype=bool),
+        judged_by=tuple(names.get(at) for at in places),
+        unchanged=len(same),
+        unjudged=len(changed) - len(said),
+        counts=Counter(names.values()),
+        simulated=sum(any(key in gold.simulated for key in keys[at]) for at in by_people),
+        rates=_rates(list(said.values()), known, len(counted)),
+    )
+
+
+def _rates(said: Sequence[tuple[bool, bool]], known: Sequence[bool], counted: int) -> tuple[float, float] | None:
+    if counted and not known:
+        return None
+    unchanged = counted * float(np.mean(known)) if counted else 0.0
+    items = len(said) + counted
+    before, after = ((sum(pair[side] for pair in said) + unchanged) / items if items else 0.0 for side in (0, 1))
+    return (before, after) if items else None
+
+
+def _place(item_id: str) -> bytes:
+    return hashlib.blake2b(item_id.encode(), digest_size=8, person=b"canonry.compare").digest()
