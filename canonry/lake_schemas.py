@@ -202,6 +202,20 @@ SCHEMAS: dict[str, pa.Schema] = {
             ("simulated", pa.bool_()),
         ]
     ),
+    "streams": pa.schema(
+        [
+            ("measure", pa.string()),
+            ("measured_of", pa.string()),
+            ("fields", pa.string()),
+            ("slice", pa.string()),
+            ("hour", TIME),
+            ("value", pa.float64()),
+            ("low", pa.float64()),
+            ("high", pa.float64()),
+            ("hits", pa.int64()),
+            ("calls", pa.int64()),
+        ]
+    ),
     "looks": pa.schema(
         [
             ("monitor", pa.string()),

@@ -15,7 +15,12 @@ from canonry import lake
 from canonry.alerts import Finding, Incident, note
 from canonry.catalog import Catalog, MonitorSpec
 from canonry.evaluate.measures import REGISTRY
+from canonry.evaluate.streams import write_streams
+from canonry.progress import track
 from canonry.storage import Zones
+
+LONGEST_PAST = dt.timedelta(days=3 * 91)
+"""How far back a look reads at most: a quarter, the one that an open incident began in, and what they learnt from."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ def watch(zones: Zones, catalog: Catalog, days: Sequence[dt.date], now: dt.datet
 
     Incidents follow where no later day was looked at before: what came late changes figures, not the past."""
     latest = max(lake.days(zones.lake, "looks"), default=dt.date.min)
+    _prepare(zones, catalog, days, now)
     looked = []
     for day in sorted(days):
         at = min(now, dt.datetime.combine(day + dt.timedelta(days=1), dt.time()))
@@ -61,6 +67,13 @@ def watch(zones: Zones, catalog: Catalog, days: Sequence[dt.date], now: dt.datet
         _write(zones, catalog, day, at, findings, failed)
         looked.append(Looked(at, findings, incidents, failed))
     return looked
+
+
+def _prepare(zones: Zones, catalog: Catalog, days: Sequence[dt.date], now: dt.datetime) -> None:
+    """Write the streams that looks at these days read, where they are others than they were."""
+    first = min(days, default=now.date()) - LONGEST_PAST
+    read = [day for day in lake.days(zones.lake, "inferences") if first <= day <= max(days, default=now.date())]
+    write_streams(zones, catalog, track(read, f"streams of {len(read)} days"), now)
 
 
 def _note(

@@ -9,8 +9,13 @@ import datetime as dt
 from collections.abc import Callable
 
 from canonry.alerts import Finding
-from canonry.catalog import Catalog, MonitorSpec
+from canonry.catalog import MEASURES, Catalog, MonitorSpec
+from canonry.evaluate.measures.backlog import label_backlog
+from canonry.evaluate.measures.feedback import feedback, feedback_volume
+from canonry.evaluate.measures.freshness import source_freshness, table_freshness
+from canonry.evaluate.measures.live import live
 from canonry.evaluate.measures.quality import quality
+from canonry.evaluate.measures.staleness import index_staleness
 from canonry.storage import Zones
 
 Measure = Callable[[Zones, Catalog, MonitorSpec, dt.datetime], list[Finding]]
@@ -21,4 +26,11 @@ Reads only what lay before that moment, writes nothing, and is the same whenever
 
 REGISTRY: dict[str, Measure] = {
     "quality": quality,
+    "feedback": feedback,
+    "feedback_volume": feedback_volume,
+    "source_freshness": source_freshness,
+    "table_freshness": table_freshness,
+    "label_backlog": label_backlog,
+    "index_staleness": index_staleness,
+    **{name: live for name, measured in MEASURES.items() if measured.live},
 }
