@@ -32,11 +32,11 @@ from canonry.encode import Encoder, EncoderFiles, exported, files_of, load_onnx
 from canonry.index.candidate import payload
 from canonry.index.chunks import cut
 from canonry.index.golden import Golden
-from canonry.index.metrics import ndcg
 from canonry.index.tables import DOCUMENTS
 from canonry.index.tuning import cross_validated, ndcg_by_weight
 from canonry.index.vectors import build
 from canonry.search import CHUNKS, LEXICAL, VECTORS, LexicalIndex, Mode, TextIndex, VectorIndex
+from canonry.stats.ranking import ndcg
 from canonry.storage import open_zones
 
 ENCODER = "all-MiniLM-L6-v2"

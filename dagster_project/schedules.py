@@ -26,6 +26,7 @@ from dagster_project.incident_sensors import incidents_changed, messages_wait
 from dagster_project.labels import days_concerned
 from dagster_project.resources import DAILY, Platform
 from dagster_project.runs import FIRST_DAY, LAST_DAY, Requests, Tick, by_range, once, when_changed
+from dagster_project.score import trained
 from dagster_project.wakeups import label_studio_changed
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _jobs(catalog: Catalog) -> "dict[str, Job]":
     keys = dg.AssetSelection.assets
     files = keys(*(["landing", name] for name, each in catalog.sources.items() if each.location))
     indexes = dg.AssetSelection.groups("index")
-    scorers = keys(*(["published", "scorers", name] for name in catalog.scorers))
+    scorers = keys(*(["published", "scorers", name] for name in trained(catalog)))
     answers = keys(*(["journal", "annotations", name] for name in catalog.schemes))
     sent = keys(*(["label_studio", name, "tasks"] for name in catalog.schemes))
     doubts = keys(*(["label_studio", name, "adjudication"] for name in catalog.schemes))
@@ -114,7 +115,7 @@ def _jobs(catalog: Catalog) -> "dict[str, Job]":
         "take_files": (files, "Take new files of every file drop."),
         "pull_labels": (sent | answers | doubts, "Send what Label Studio lacks, and take in what people answered."),
         "rebuild_indexes": (indexes, "Every canonical index, each behind its gate."),
-        "train_scorers": (scorers, "Every scorer from the newest gold set, each behind its gate."),
+        "train_scorers": (scorers, "Every trained scorer from the newest gold set, each behind its gate."),
     }
     if catalog.comparisons:
         promotions = keys(["published", "models"], *(["published", "prompts", name] for name in catalog.prompts))
@@ -193,7 +194,7 @@ def _schedules(catalog: Catalog, jobs: "dict[str, Job]", timetable: Timetable) -
     labeling = [draw_labels, pull_labels] if catalog.schemes else []
     indexing = [rebuild_indexes] if catalog.indexes else []
     filed = [take_files] if any(each.location for each in catalog.sources.values()) else []
-    scoring = [train_scorers] if catalog.scorers else []
+    scoring = [train_scorers] if trained(catalog) else []
     watching = [watch] if catalog.monitors else []
     comparing = [compare_candidates(**common("compare_candidates"))] if catalog.comparisons else []
     return [*filed, collect, recompute, *labeling, *indexing, *scoring, *watching, *comparing]

@@ -22,7 +22,8 @@ class Cause:
     kind: str
     """`swap`: another prompt, index, model or mix of products; `provider`: the same model was asked and behaves
     otherwise; `price`: a token costs otherwise; `usage`: calls have more or fewer tokens; `product`: one product alone,
-    with all that is recorded the same; `unknown`: none of these explains it. Others may add kinds of their own."""
+    with all that is recorded the same; `judge`: what scores the calls changed, and not they; `unknown`: none of these
+    explains it. Others may add kinds of their own."""
     field: str | None
     """The field that tells it, where one does."""
     explained: float

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from canonry.catalog.specs import ComparisonSpec
+from canonry.catalog.specs import ComparisonSpec, GroundednessSpec
 
 if TYPE_CHECKING:
     from canonry.catalog.load import Catalog
@@ -34,6 +34,9 @@ def comparison_problems(catalog: Catalog, spec: ComparisonSpec) -> Iterator[tupl
             "candidate.name",
             f"{catalog.path('models', name)}: no stage names a version, so none waits to be compared",
         )
+    if kind == "scorers" and not isinstance(catalog.scorers.get(name), GroundednessSpec | None):
+        path = catalog.path("scorers", name)
+        yield "candidate.name", f"{path} is defined and not trained, so no candidate waits to be compared"
     if spec.gold is None or spec.outcome is None:
         return
     scheme = catalog.schemes.get(spec.gold.scheme)
@@ -47,7 +50,8 @@ def comparison_problems(catalog: Catalog, spec: ComparisonSpec) -> Iterator[tupl
     if scorer is None or spec.outcome.scorer is None:
         return
     scorer_path = catalog.path("scorers", spec.outcome.scorer)
-    if getattr(scorer, "scheme", None) != spec.gold.scheme or getattr(scorer, "field", None) != spec.outcome.field:
+    asked = (spec.gold.scheme, spec.outcome.field)
+    if not isinstance(scorer, GroundednessSpec) or (scorer.scheme, scorer.field) != asked:
         yield "outcome.scorer", f"{scorer_path} is not trained for {spec.outcome.field!r} of {scheme_path}"
     elif len(choices.get(spec.outcome.field, ())) > 2 and scorer.positive != spec.outcome.good:
         yield (

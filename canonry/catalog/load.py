@@ -13,21 +13,27 @@ from pydantic import ValidationError
 
 from canonry.catalog import expressions
 from canonry.catalog.comparisons import comparison_problems
+from canonry.catalog.rules import rule_problem
 from canonry.catalog.specs import (
+    JUDGED,
     KINDS,
     MEASURES,
     NAME_PATTERN,
+    Anchors,
     ComparisonSpec,
-    DriftSpec,
     EvalSpec,
+    GroundednessSpec,
     IndexSpec,
+    JudgeSpec,
     ModelSpec,
     MonitorSpec,
     PromptSpec,
+    RulesSpec,
     SchemeSpec,
     ScorerSpec,
     SourceSpec,
     Spec,
+    named_by,
 )
 from canonry.events import EVENT_TYPES
 
@@ -68,7 +74,6 @@ class Catalog:
     comparisons: dict[str, ComparisonSpec] = field(default_factory=dict)
     """Of the folder `evals`, too."""
     monitors: dict[str, MonitorSpec] = field(default_factory=dict)
-    drifts: dict[str, DriftSpec] = field(default_factory=dict)
 
     def path(self, kind: str, name: str) -> Path:
         """The file that governs one thing."""
@@ -181,11 +186,9 @@ def _references(catalog: Catalog, broken: set[Path]) -> Iterator[Problem]:
             message = f"{index.chunking.max_tokens} is more than the {model.encoder.max_tokens} of {other}"
             yield Problem(str(catalog.path("indexes", name)), "chunking.max_tokens", message)
     for name, scorer in catalog.scorers.items():
-        yield from missing("scorers", name, "scheme", "schemes", scorer.scheme)
-        if scheme := catalog.schemes.get(scorer.scheme):
-            yield from _reads_scheme(catalog, "scorers", name, scorer, scheme)
-        if scorer.encoder is not None:
-            yield from missing("scorers", name, "encoder", "models", scorer.encoder)
+        for where, target_kind, target in named_by(scorer):
+            yield from missing("scorers", name, where, target_kind, target)
+        yield from _of_scorer(catalog, name, scorer)
     for name, spec in catalog.evals.items():
         yield from missing("evals", name, "scheme", "schemes", spec.scheme)
         if scheme := catalog.schemes.get(spec.scheme):
@@ -203,11 +206,6 @@ def _references(catalog: Catalog, broken: set[Path]) -> Iterator[Problem]:
             yield from missing("evals", name, where, target_kind, target)
         for where, message in comparison_problems(catalog, comparison):
             yield Problem(str(catalog.path("evals", name)), where, message)
-    for name, drift in catalog.drifts.items():
-        yield from missing("drifts", name, "encoder", "models", drift.encoder)
-        if (model := catalog.models.get(drift.encoder)) and model.role != "encoder":
-            path, other = catalog.path("drifts", name), catalog.path("models", drift.encoder)
-            yield Problem(str(path), "encoder", f"{other} has role {model.role}, not encoder")
     yield from _versions_claimed_once(catalog)
 
 
@@ -226,15 +224,39 @@ def _expressions(catalog: Catalog, name: str, source: SourceSpec) -> Iterator[Pr
             yield Problem(path, f"{where}.where", wrong)
 
 
+def _of_scorer(catalog: Catalog, name: str, scorer: ScorerSpec) -> Iterator[Problem]:
+    path = str(catalog.path("scorers", name))
+    anchors = scorer.anchors if isinstance(scorer, GroundednessSpec | JudgeSpec) else None
+    for inside, reader in (("", scorer if isinstance(scorer, GroundednessSpec) else None), ("anchors.", anchors)):
+        if reader and (scheme := catalog.schemes.get(reader.scheme)):
+            yield from _reads_scheme(catalog, "scorers", name, reader, scheme, inside)
+    if isinstance(scorer, JudgeSpec) and (prompt := catalog.prompts.get(scorer.prompt)):
+        other = catalog.path("prompts", scorer.prompt)
+        if scorer.prompt_version > len(prompt.versions):
+            yield Problem(path, "prompt_version", f"{other} has {len(prompt.versions)} versions")
+        if unknown := set(prompt.variables) - set(JUDGED):
+            message = f"{other} has the variables {', '.join(sorted(unknown))}; a judge fills in {', '.join(JUDGED)}"
+            yield Problem(path, "prompt", message)
+    if isinstance(scorer, RulesSpec):
+        for number, rule in enumerate(scorer.rules):
+            if wrong := rule_problem(rule):
+                yield Problem(path, f"rules.{number}", wrong)
+
+
 def _reads_scheme(
-    catalog: Catalog, kind: str, name: str, spec: EvalSpec | ScorerSpec, scheme: SchemeSpec
+    catalog: Catalog,
+    kind: str,
+    name: str,
+    spec: EvalSpec | GroundednessSpec | Anchors,
+    scheme: SchemeSpec,
+    inside: str = "",
 ) -> Iterator[Problem]:
     path, other = str(catalog.path(kind, name)), catalog.path("schemes", spec.scheme)
     choices = {choice.name: choice.choices for choice in scheme.choices}
     if spec.field not in choices:
-        yield Problem(path, "field", f"{other} has no choice {spec.field!r} (it has {', '.join(choices)})")
+        yield Problem(path, f"{inside}field", f"{other} has no choice {spec.field!r} (it has {', '.join(choices)})")
     elif spec.positive not in choices[spec.field]:
-        yield Problem(path, "positive", f"{spec.positive!r} is not an answer of {spec.field!r} in {other}")
+        yield Problem(path, f"{inside}positive", f"{spec.positive!r} is not an answer of {spec.field!r} in {other}")
 
 
 def _versions_claimed_once(catalog: Catalog) -> Iterator[Problem]:

@@ -11,9 +11,13 @@ from typing import Any
 import httpx
 import orjson
 import stamina
+from stamina.instrumentation import LoggingOnRetryHook, set_on_retry_hooks
 
 from canonry.completions._endpoint import KEY_VARIABLE, Endpoint, EndpointError
 from canonry.completions._nouns import Completion, Failed, Request
+
+# Where structlog is installed it would print every retry on standard output, among what a command says.
+set_on_retry_hooks([LoggingOnRetryHook])
 
 MAX_ANSWER_BYTES = 8 << 20
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from canonry.catalog.specs import ScorerSpec
+from canonry.catalog.specs import GroundednessSpec
+from canonry.evaluate.definitions import question_digest
 from canonry.lake import parquet_bytes
 from canonry.release import Release
 from canonry.score import (
@@ -60,7 +60,7 @@ class Candidate:
     verdict: Verdict
 
 
-def read_gold(gold: Release, spec: ScorerSpec) -> list[GoldItem]:
+def read_gold(gold: Release, spec: GroundednessSpec) -> list[GoldItem]:
     """Items of a gold release with an answer to the scorer's field, by item."""
     table = pq.read_table(io.BytesIO(gold.read(ITEMS_FILE)))
     return [
@@ -82,7 +82,11 @@ def read_gold(gold: Release, spec: ScorerSpec) -> list[GoldItem]:
 
 
 def train_candidate(
-    spec: ScorerSpec, gold: Release, encode: Encode | None, released: Release | None, released_encode: Encode | None
+    spec: GroundednessSpec,
+    gold: Release,
+    encode: Encode | None,
+    released: Release | None,
+    released_encode: Encode | None,
 ) -> Candidate:
     """A scorer from the splits `train` and `calibration`, judged on `test` beside what is released.
 
@@ -149,13 +153,8 @@ def read_questions(release: Release) -> set[str]:
     return set(pq.read_table(io.BytesIO(release.read(CROSS_FITTED)))["question"].to_pylist())
 
 
-def question_digest(question: str) -> str:
-    """The same for questions that differ by case and spaces alone."""
-    return hashlib.sha256(" ".join(question.casefold().split()).encode()).hexdigest()[:16]
-
-
 def gate(
-    spec: ScorerSpec,
+    spec: GroundednessSpec,
     tests: Sequence[Labeled],
     candidate: tuple[Scorer, Sequence[Score]],
     released: tuple[Scorer, Sequence[Score]] | None,

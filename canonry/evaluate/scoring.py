@@ -1,127 +1,169 @@
-"""A day's answers scored by a released scorer, beside whatever other scorers and versions have said of them."""
+"""A day's answers scored by one version of a scorer, beside whatever other scorers and versions have said of them."""
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import TypeAdapter
 
 from canonry import lake
-from canonry.catalog.specs import ScorerSpec
-from canonry.evaluate.scorers import question_digest, read_cross_fitted, read_questions, read_scorer
-from canonry.messages import answer_text, question_text
+from canonry.catalog.specs import Rule
+from canonry.evaluate.answered import read_calls
+from canonry.evaluate.definitions import Definition, question_digest, read_definition
+from canonry.evaluate.scorers import read_cross_fitted, read_questions, read_scorer
+from canonry.landing import naive_utc
 from canonry.release import Release
-from canonry.retrieval import ANSWERS, retrieved_in_traces
-from canonry.score import Answer, Encode, Score
+from canonry.score import AnsweredCall, Encode, Measured, Score, ScoreCalls
+from canonry.score.retrieved import score_retrieval
+from canonry.score.rules import score_by_rules
+from canonry.score.similarity import score_by_similarity
 from canonry.storage import Storage
 
-FACTS = ("product", "team", "feature", "response_model")
+RULES: TypeAdapter[tuple[Rule, ...]] = TypeAdapter(tuple[Rule, ...])
+
 AT_ONCE = 2_000
-"""Answers whose signals are in memory at one time."""
+"""Answers that a scorer is given at one time."""
 
 
 @dataclass(frozen=True)
-class Call:
-    """An answered call with the passages it had."""
+class Ready:
+    """A version of a scorer with all it needs to score."""
 
-    inference_id: str
-    answer: Answer
-    facts: dict[str, str | None]
-    session: tuple[str | None, str] | None
-    """Its product and session, where it has one."""
+    name: str
+    version: str
+    released_at: dt.datetime
+    """UTC, without a zone."""
+    score: ScoreCalls
+    products: tuple[str, ...] = ()
+    """Products whose answers it scores; none named means all."""
+    seen: Callable[[Sequence[AnsweredCall]], Collection[str]] = lambda calls: ()
+    """Which of a day's calls it may have seen in training, or others of their group, without a score that knows not."""
+    wants: Callable[[AnsweredCall], bool] = lambda call: True
+    """Whether it can say anything of a call at all."""
 
 
 @dataclass(frozen=True)
 class Scored:
-    """What scoring a day did. `known`: by this version before; `without_passages`: there is nothing to hold them to."""
+    """What scoring a day did, in calls. `known`: by this version before; `without_text`: the answer is not kept;
+    `skipped`: the scorer has nothing to say of them, or not yet."""
 
     scored: int
     known: int
-    without_passages: int
+    without_text: int
+    skipped: int
 
 
-def score_day(
-    lake_zone: Storage,
-    name: str,
-    spec: ScorerSpec,
-    release: Release,
-    encode: Encode | None,
-    day: dt.date,
-    now: dt.datetime,
-) -> Scored:
-    """Add a row in lake/scores for each answered call of a day that this version of the scorer has not scored.
+def score_day(lake_zone: Storage, scorer: Ready, day: dt.date) -> Scored:
+    """Add rows in lake/scores for each answered call of a day that this version of the scorer has not scored.
 
-    Rows of other scorers and versions stay. A call that the scorer was trained on has the score of scorers that had not
-    seen its label; another of its session that day, or with its question, is marked as seen in training. Raises
-    ScorerError, ReleaseError.
+    Rows of other scorers and versions stay as they are. `scored_at` is when the score could first be given: when the
+    version was released, or the call made, if that was later. So it is the same whenever a day is scored again, and a
+    backfill with an old version does not make it the newest. Raises ReleaseError, and what the scorer raises.
     """
     before = lake.read(lake_zone, "scores", [day])
-    same = pc.and_(pc.equal(before["scorer"], name), pc.equal(before["scorer_version"], release.version))
-    known = set(before.filter(same)["inference_id"].to_pylist())
+    known = known_calls(before, scorer)
     calls, without = read_calls(lake_zone, day)
+    calls = [each for each in calls if not scorer.products or each.facts["product"] in scorer.products]
     new = [each for each in calls if each.inference_id not in known]
-    if not new:
-        return Scored(0, len(known), without)
-    scorer, crossed = read_scorer(release), read_cross_fitted(release)
-    sessions = {each.session for each in calls if each.session and each.inference_id in crossed}
-    questions = read_questions(release)
+    asked = [each for each in new if scorer.wants(each)]
     rows = []
-    for start in range(0, len(new), AT_ONCE):
-        part = new[start : start + AT_ONCE]
-        scores = scorer.score([each.answer for each in part], [each.facts for each in part], encode)
-        for call, score in zip(part, scores, strict=True):
-            said = crossed.get(call.inference_id, score)
-            rows.append(
-                {
-                    "inference_id": call.inference_id,
-                    "scorer": name,
-                    "scorer_version": release.version,
-                    "metric": spec.metric,
-                    "value": said.value,
-                    "scored_at": now,
-                    "spans": marks(said, scorer.threshold, spec.mark),
-                    "seen_in_training": call.inference_id not in crossed
-                    and (call.session in sessions or question_digest(call.answer.question) in questions),
-                }
-            )
-    table = pa.concat_tables([before, pa.Table.from_pylist(rows, lake.SCHEMAS["scores"])])
-    order = [(column, "ascending") for column in ("inference_id", "metric", "scorer", "scorer_version")]
-    versions = sorted(set(zip(table["scorer"].to_pylist(), table["scorer_version"].to_pylist(), strict=True)))
-    made_from = {
-        "scorers": [list(each) for each in versions],
-        "contents": _digest(lake_zone, "contents", day),
-        "inferences": _digest(lake_zone, "inferences", day),
-    }
-    lake.write(lake_zone, "scores", day, table.sort_by(order), made_from)
-    return Scored(len(rows), len(known), without)
+    if asked:
+        seen = frozenset(scorer.seen(calls))
+        for start in range(0, len(asked), AT_ONCE):
+            part = asked[start : start + AT_ONCE]
+            rows += [
+                _row(scorer, call, figure, call.inference_id in seen)
+                for call, figures in zip(part, scorer.score(part), strict=True)
+                for figure in figures
+            ]
+    scored = len({row["inference_id"] for row in rows})
+    if rows:
+        table = pa.concat_tables([before, pa.Table.from_pylist(rows, lake.SCHEMAS["scores"])])
+        order = [(column, "ascending") for column in ("inference_id", "metric", "scorer", "scorer_version")]
+        versions = sorted(set(zip(table["scorer"].to_pylist(), table["scorer_version"].to_pylist(), strict=True)))
+        made_from = {
+            "scorers": [list(each) for each in versions],
+            "contents": _digest(lake_zone, "contents", day),
+            "inferences": _digest(lake_zone, "inferences", day),
+        }
+        lake.write(lake_zone, "scores", day, table.sort_by(order), made_from)
+    return Scored(scored, len(known), without, len(new) - scored)
 
 
-def read_calls(lake_zone: Storage, day: dt.date) -> tuple[list[Call], int]:
-    """Answered calls of a day with their passages, by id; and how many have no passages or no text kept."""
-    columns = ["inference_id", "operation", "error_type", "session_id", *FACTS]
-    calls = {
-        row["inference_id"]: row
-        for row in lake.read(lake_zone, "inferences", [day], columns).to_pylist()
-        if row["error_type"] is None and row["operation"] in (None, *ANSWERS)
-    }
-    contents = {row["inference_id"]: row for row in lake.read(lake_zone, "contents", [day]).to_pylist()}
-    unsaid = [each for each in calls if each in contents and not contents[each]["retrieved"]]
-    of_traces = retrieved_in_traces(lake_zone, day, unsaid) if unsaid else {}
-    found = []
-    for inference_id in sorted(calls.keys() & contents.keys()):
-        row = contents[inference_id]
-        retrieved = row["retrieved"] or of_traces.get(inference_id, ())
-        passages = tuple(passage["text"] for passage in retrieved if passage["text"])
-        said = answer_text(row["output_messages"])
-        if passages and said:
-            answer = Answer(question_text(row["input_messages"]), passages, said)
-            facts = {fact: calls[inference_id][fact] for fact in FACTS}
-            session = calls[inference_id]["session_id"]
-            found.append(Call(inference_id, answer, facts, (facts["product"], session) if session else None))
-    return found, len(calls) - len(found)
+def known_calls(scores: pa.Table, scorer: Ready) -> set[str]:
+    """Calls that have a score by this version of a scorer."""
+    same = pc.and_(pc.equal(scores["scorer"], scorer.name), pc.equal(scores["scorer_version"], scorer.version))
+    return set(scores.filter(same)["inference_id"].to_pylist())
+
+
+def trained_scorer(
+    name: str, release: Release, metric: str, mark: str, encode: Encode | None, products: tuple[str, ...] = ()
+) -> Ready:
+    """A trained scorer of groundedness, ready. Raises ScorerError, ReleaseError.
+
+    A call that the scorer was trained on has the score of scorers that had not seen its label; another of its session
+    that day, or with its question, is marked as seen in training.
+    """
+    scorer, crossed, questions = read_scorer(release), read_cross_fitted(release), read_questions(release)
+
+    def score(calls: Sequence[AnsweredCall]) -> list[list[Measured]]:
+        found = scorer.score([each.answer for each in calls], [each.facts for each in calls], encode)
+        said = [crossed.get(call.inference_id, score) for call, score in zip(calls, found, strict=True)]
+        return [[Measured(metric, each.value, tuple(marks(each, scorer.threshold, mark)))] for each in said]
+
+    def seen(calls: Sequence[AnsweredCall]) -> set[str]:
+        sessions = {each.session for each in calls if each.session and each.inference_id in crossed}
+        return {
+            each.inference_id
+            for each in calls
+            if each.inference_id not in crossed
+            and (each.session in sessions or question_digest(each.answer.question) in questions)
+        }
+
+    made_at = released_at(release)
+    return Ready(name, release.version, made_at, score, products, seen, lambda call: bool(call.answer.passages))
+
+
+def defined_scorer(
+    name: str,
+    release: Release,
+    encoder: Callable[[str], Encode],
+    judge: Callable[[Definition], ScoreCalls],
+    products: tuple[str, ...] = (),
+) -> Ready:
+    """A defined scorer, ready. `encoder` gives one of the catalog by name, `judge` asks a model.
+
+    Raises DefinitionError, ReleaseError.
+    """
+    found = read_definition(release)
+    settings, known = found.settings, found.known
+    version, made_at = release.version, released_at(release)
+
+    def of_question(call: AnsweredCall) -> object:
+        return known.get(question_digest(call.answer.question))
+
+    if found.kind == "rules":
+        return Ready(name, version, made_at, score_by_rules(RULES.validate_python(settings["rules"])), products)
+    if found.kind == "retrieval":
+        score = score_retrieval(settings["metrics"], settings["depth"], of_question)  # type: ignore[arg-type]
+        return Ready(name, version, made_at, score, products, wants=lambda call: of_question(call) is not None)
+    if found.kind == "similarity":
+        reference = of_question if settings["reference"] == "answers" else lambda call: call.reference
+        score = score_by_similarity(settings["metric"], encoder(settings["encoder"]), reference)  # type: ignore[arg-type]
+        return Ready(name, version, made_at, score, products, wants=lambda call: reference(call) is not None)
+    corrected = settings["reference"] == "correction"
+    wants: Callable[[AnsweredCall], bool] = lambda call: not corrected or call.reference is not None  # noqa: E731
+    return Ready(name, version, made_at, judge(found), products, wants=wants)
+
+
+def released_at(release: Release) -> dt.datetime:
+    """When a version was first released, UTC, without a zone."""
+    return naive_utc(release.manifest.created_at)
 
 
 def marks(score: Score, threshold: float, label: str) -> list[dict[str, int | str]]:
@@ -130,6 +172,19 @@ def marks(score: Score, threshold: float, label: str) -> list[dict[str, int | st
         return []
     least = max(span.probability for span in score.spans) / 2
     return [{"start": span.start, "end": span.end, "label": label} for span in score.spans if span.probability >= least]
+
+
+def _row(scorer: Ready, call: AnsweredCall, figure: Measured, seen: bool) -> dict[str, object]:
+    return {
+        "inference_id": call.inference_id,
+        "scorer": scorer.name,
+        "scorer_version": scorer.version,
+        "metric": figure.metric,
+        "value": figure.value,
+        "scored_at": figure.at or max(scorer.released_at, call.started_at or scorer.released_at),
+        "spans": None if figure.spans is None else list(figure.spans),
+        "seen_in_training": seen,
+    }
 
 
 def _digest(lake_zone: Storage, kind: str, day: dt.date) -> str | None:

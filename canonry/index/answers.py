@@ -9,8 +9,8 @@ import numpy as np
 
 from canonry.catalog.specs import Gate
 from canonry.index.golden import Golden
-from canonry.index.metrics import ndcg, ranked_documents, recall, reciprocal_rank
 from canonry.search import TextIndex
+from canonry.stats.ranking import ndcg, ranked_documents, recall, reciprocal_rank
 from canonry.stats.verdicts import Verdict, judge_means, judge_pairs
 
 NEAR, FAR = 10, 100

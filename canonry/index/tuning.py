@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from canonry.index.golden import Golden
-from canonry.index.metrics import ndcg, ranked_documents
 from canonry.search import Found, Fusion, TextIndex
+from canonry.stats.ranking import ndcg, ranked_documents
 
 WEIGHTS = tuple(round(0.1 * step, 1) for step in range(11))
 FOLDS = 5

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from canonry.catalog import Catalog
-from canonry.catalog.specs import ComparisonSpec
+from canonry.catalog.specs import ComparisonSpec, GroundednessSpec
 from canonry.comparisons import CODE_VERSION, Comparison, Flip, spec_digest
 from canonry.encode import exported, files_of, load_onnx
-from canonry.evaluate.scorers import GoldItem, question_digest, read_gold, read_questions, read_scorer
+from canonry.evaluate.definitions import question_digest
+from canonry.evaluate.scorers import GoldItem, read_gold, read_questions, read_scorer
 from canonry.regressions.items import Item
 from canonry.regressions.judging import PEOPLE, Judge
 from canonry.regressions.sides import NothingToCompare
@@ -27,6 +28,7 @@ def compare_scorers(zones: Zones, catalog: Catalog, name: str, spec: ComparisonS
     """The scorer trained last beside the one in production: which calls each gets right. Raises NothingToCompare."""
     assert spec.gold is not None
     of = spec.candidate.name
+    trained = _trained(catalog, of)
     released, candidate = (resolve(zones.published, KIND, of, channel) for channel in ("production", CANDIDATE))
     if released.version == candidate.version:
         raise NothingToCompare(f"scorers/{of}: no candidate waits beside {released.version}")
@@ -34,7 +36,7 @@ def compare_scorers(zones: Zones, catalog: Catalog, name: str, spec: ComparisonS
     learned = read_questions(released) | read_questions(candidate)
     items = [
         item
-        for item in read_gold(gold, catalog.scorers[of])
+        for item in read_gold(gold, trained)
         if item.split in spec.gold.splits and question_digest(item.labeled.answer.question) not in learned
     ]
     before, after = (_right(catalog, release, items) for release in (released, candidate))
@@ -81,7 +83,7 @@ def judge_of(zones: Zones, catalog: Catalog, name: str, good: str) -> Judge:
     release = resolve(zones.published, KIND, name)
     scorer, learned = read_scorer(release), read_questions(release)
     encode = _encode(catalog, release)
-    positive_is_good = catalog.scorers[name].positive == good
+    positive_is_good = _trained(catalog, name).positive == good
 
     def judged(answers: Sequence[tuple[Item, str]]) -> list[bool]:
         asked = [Answer(item.question, item.passages, text) for item, text in answers]
@@ -89,6 +91,12 @@ def judge_of(zones: Zones, catalog: Catalog, name: str, good: str) -> Judge:
         return [(score.value >= scorer.threshold) == positive_is_good for score in scores]
 
     return Judge(f"{name} {release.version}", judged, lambda item: question_digest(item.question) in learned)
+
+
+def _trained(catalog: Catalog, name: str) -> GroundednessSpec:
+    spec = catalog.scorers[name]
+    assert isinstance(spec, GroundednessSpec), "the catalog lets nothing else be compared, or judge a comparison"
+    return spec
 
 
 def _right(catalog: Catalog, release: Release, items: Sequence[GoldItem]) -> np.ndarray:

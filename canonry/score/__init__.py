@@ -1,6 +1,7 @@
-"""Scores of answers: how likely it is that one says what its passages do not support, and in which sentence.
+"""Scores of answers. `interface` is what every scorer is; the rest, but for the modules named after a kind, is the one
+that says how likely an answer says what its passages do not support, and in which sentence.
 
-A scorer is trained from labels in minutes on a processor (scikit-learn, extra `platform`), is a few plain files, and is
+It is trained from labels in minutes on a processor (scikit-learn, extra `platform`), is a few plain files, and is
 evaluated with numpy.
 """
 
@@ -18,14 +19,18 @@ from canonry.score.groundedness import (
     train,
     weigh,
 )
+from canonry.score.interface import AnsweredCall, Measured, ScoreCalls
 from canonry.score.signals import Answer
 
 __all__ = [
     "Answer",
+    "AnsweredCall",
     "Encode",
     "Labeled",
+    "Measured",
     "Rarity",
     "Score",
+    "ScoreCalls",
     "Scorer",
     "ScorerError",
     "Signals",

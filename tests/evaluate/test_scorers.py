@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pytest
 
 from canonry import lake, release
-from canonry.catalog.specs import ScorerSpec
+from canonry.catalog.specs import GroundednessSpec
 from canonry.evaluate.scorers import (
     ITEMS_FILE,
     KIND,
@@ -24,7 +24,7 @@ from canonry.evaluate.scorers import (
     read_scorer,
     train_candidate,
 )
-from canonry.evaluate.scoring import marks, score_day
+from canonry.evaluate.scoring import Ready, marks, score_day, trained_scorer
 from canonry.release import Release
 from canonry.score import Labeled, Score, Scorer, Span, TooFewLabels, trees
 from canonry.storage import Storage, Zones
@@ -32,7 +32,7 @@ from tests.score.made import letters, made_answers
 
 NOW = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
 DAY = dt.date(2026, 11, 19)
-SPEC = ScorerSpec(
+SPEC = GroundednessSpec(
     description="Made for this test only.",
     owner="ai-quality",
     metric="risk",
@@ -72,6 +72,10 @@ def publish_gold(published: Storage, labeled: Sequence[Labeled], test_sources: S
 
 def publish_scorer(published: Storage, made: Candidate) -> Release:
     return release.publish(published, KIND, "risk", made.files, metadata=made.metadata, lineage=made.lineage, now=NOW)
+
+
+def ready(released: Release) -> Ready:
+    return trained_scorer("risk", released, SPEC.metric, SPEC.mark, letters)
 
 
 def write_day(lake_zone: Storage, labeled: Sequence[Labeled]) -> None:
@@ -168,9 +172,8 @@ def test_two_versions_score_a_day_side_by_side(zones: Zones, made: tuple[Release
     labeled = made_answers()
     first = publish_scorer(zones.published, candidate)
     write_day(zones.lake, labeled)
-    now = NOW.replace(tzinfo=None)
-    done = score_day(zones.lake, "risk", SPEC, first, letters, DAY, now)
-    assert (done.scored, done.known, done.without_passages) == (len(labeled) + 1, 0, 1)
+    done = score_day(zones.lake, ready(first), DAY)
+    assert (done.scored, done.known, done.skipped, done.without_text) == (len(labeled) + 1, 0, 1, 0)
     before = lake.read(zones.lake, "scores", [DAY])
 
     # What was learned from has the score of scorers that had not seen it, what was not the released one's.
@@ -187,13 +190,13 @@ def test_two_versions_score_a_day_side_by_side(zones: Zones, made: tuple[Release
     seen = dict(zip(before["inference_id"].to_pylist(), before["seen_in_training"].to_pylist(), strict=True))
     assert {each for each, flag in seen.items() if flag} == {"again"}
 
-    again = score_day(zones.lake, "risk", SPEC, first, letters, DAY, now + dt.timedelta(days=1))
+    again = score_day(zones.lake, ready(first), DAY)
     assert (again.scored, again.known) == (0, len(labeled) + 1)
     assert lake.read(zones.lake, "scores", [DAY]).equals(before)
 
     gold = publish_gold(zones.published, made_answers(seed=1))
     second = publish_scorer(zones.published, train_candidate(SPEC, gold, letters, None, None))
-    score_day(zones.lake, "risk", SPEC, second, letters, DAY, now + dt.timedelta(days=1))
+    score_day(zones.lake, ready(second), DAY)
     both = lake.read(zones.lake, "scores", [DAY])
     kept = both.filter(pc.equal(both["scorer_version"], first.version))
     assert kept.equals(before) and both.num_rows == 2 * before.num_rows

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from canonry.index.metrics import ndcg, ranked_documents, recall, reciprocal_rank
+from canonry.stats.ranking import ndcg, ranked_documents, recall, reciprocal_rank
 
 
 def test_a_document_stands_where_its_best_chunk_does() -> None:
