@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
+from canonry.drift_schemas import DRIFT_SCHEMAS
 from canonry.events import ANNOTATION, ENVELOPE, EVENT_TYPES, INFERENCE, EventType, Field, FieldType
 
 TIME = pa.timestamp("us")
@@ -264,6 +265,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             ("simulated", pa.bool_()),
         ]
     ),
+    **DRIFT_SCHEMAS,
     "rejected": pa.schema(
         [
             ("kind", pa.string()),

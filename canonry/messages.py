@@ -24,6 +24,11 @@ def answer_text(output_messages: str | None) -> str:
     return "\n\n".join(text for _, text in _messages(output_messages) if text)
 
 
+def instructions_text(input_messages: str | None) -> str:
+    """What the product told the model: messages of role `system` or `developer`, in order; empty where none is."""
+    return "\n\n".join(text for role, text in _messages(input_messages) if role in ("system", "developer") and text)
+
+
 def _messages(column: str | None) -> list[tuple[str | None, str]]:
     if column is None:
         return []

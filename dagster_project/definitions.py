@@ -9,6 +9,7 @@ from dagster_project import (
     collect,
     compare,
     cost,
+    drift,
     evaluate,
     feedback,
     govern,
@@ -42,6 +43,7 @@ def build(platform: Platform, timetable: schedules.Timetable) -> dg.Definitions:
         evaluate.build(catalog),
         feedback.build(),
         monitors.build(catalog),
+        drift.build(catalog),
         # ─▶ index
         *(index.build(name, spec, catalog) for name, spec in catalog.indexes.items()),
         # ─▶ compare what waits with what is released

@@ -132,6 +132,7 @@ def estimate(day: dt.date, model: str | None, value: float | None, low: float, h
         "simulated": True,
         "window_start": day - dt.timedelta(days=6),
         "window_end": day,
+        **dict.fromkeys(("prompt_name", "prompt_version", "differs", "rest_value", "rest_low", "rest_high")),
         **other,
     }
 

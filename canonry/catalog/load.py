@@ -21,6 +21,7 @@ from canonry.catalog.specs import (
     NAME_PATTERN,
     Anchors,
     ComparisonSpec,
+    DriftSpec,
     EvalSpec,
     GroundednessSpec,
     IndexSpec,
@@ -74,6 +75,7 @@ class Catalog:
     comparisons: dict[str, ComparisonSpec] = field(default_factory=dict)
     """Of the folder `evals`, too."""
     monitors: dict[str, MonitorSpec] = field(default_factory=dict)
+    drifts: dict[str, DriftSpec] = field(default_factory=dict)
 
     def path(self, kind: str, name: str) -> Path:
         """The file that governs one thing."""
@@ -206,6 +208,11 @@ def _references(catalog: Catalog, broken: set[Path]) -> Iterator[Problem]:
             yield from missing("evals", name, where, target_kind, target)
         for where, message in comparison_problems(catalog, comparison):
             yield Problem(str(catalog.path("evals", name)), where, message)
+    for name, drift in catalog.drifts.items():
+        yield from missing("drifts", name, "encoder", "models", drift.encoder)
+        if (model := catalog.models.get(drift.encoder)) and model.role != "encoder":
+            path, other = catalog.path("drifts", name), catalog.path("models", drift.encoder)
+            yield Problem(str(path), "encoder", f"{other} has role {model.role}, not encoder")
     yield from _versions_claimed_once(catalog)
 
 

@@ -352,3 +352,18 @@ def test_a_redaction_that_holds_loads(tmp_path):
         "find": ("email",),
         "patterns": {"employee": r"\bE-\d{6}\b"},
     }
+
+
+def test_drift_names_an_encoder_that_exists(tmp_path):
+    drift = {
+        "description": "It stays as it was.",
+        "owner": "a-team",
+        "references": [{"first": "2026-11-02", "last": "2026-11-08", "reason": "The first week."}],
+    }
+    put(tmp_path, "models/chat.yaml", MODEL)
+    put(tmp_path, "drifts/none.yaml", {**drift, "encoder": "none"})
+    put(tmp_path, "drifts/chat.yaml", {**drift, "encoder": "chat"})
+    assert [(path, field) for path, field, _ in problems(tmp_path)] == [
+        ("drifts/chat.yaml", "encoder"),
+        ("drifts/none.yaml", "encoder"),
+    ]

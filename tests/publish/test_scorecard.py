@@ -85,6 +85,7 @@ def test_quality_has_its_interval_its_counts_and_who_labeled(filled: Zones) -> N
         "31 Oct – 6 Nov 2026",
         "a program",
         "labels alone",
+        "not compared",
     ]
     assert rows["desk", NEW][:2] == ["refused", "3 labels, fewer than 10"]
     assert (
@@ -138,8 +139,8 @@ def test_estimates_from_scores_are_read_and_those_from_labels_alone_stand_beside
     publish_rest(zones)
     shown = page(zones)
     rows = shown.tables["Hallucination rate, in figures"][1:]
-    assert [(row[2], row[3], row[-1]) for row in rows] == [
-        ("14.0%", "10.0% to 19.0%", "labels and scores, as narrow as 98 labels alone"),
+    assert [(row[2], row[3], row[-2]) for row in rows] == [
+        ("14.0%", "10.0% to 19.0%", "labels and scores, as narrow as 98 labels alone: 41 saved"),
         ("12.0%", "5.0% to 23.0%", "labels alone"),
         ("31.0%", "24.0% to 42.0%", "labels alone"),
         ("refused", "scores are missing", "labels and scores"),
@@ -147,8 +148,31 @@ def test_estimates_from_scores_are_read_and_those_from_labels_alone_stand_beside
     assert f"The hallucination rate of {NEW} is surely higher than that of {OLD}" in shown.text
     assert "from labels alone" in shown.text
     assert (
-        "Each figure is shown from labels and an automatic score of every answer, and from labels alone." in shown.text
-    )
+        "Each figure is shown from labels and an automatic score of every answer, and from labels alone; what stands "
+        "after a + are the labels that scores saved."
+    ) in shown.text
+
+
+def test_slices_by_prompt_version_are_shown_and_which_surely_differs_from_the_rest(zones: Zones) -> None:
+    rest = {"rest_value": 0.1, "rest_low": 0.06, "rest_high": 0.15, "p_value": 0.001, "adjusted_p_value": 0.002}
+    slices = {"slice": "prompt_name,prompt_version", "prompt_name": "docs-answer", "response_model": None}
+    quality = [
+        estimate(DAYS[9], OLD, 0.2, 0.1, 0.3),
+        estimate(DAYS[9], OLD, 0.4, 0.3, 0.5, **slices, **rest, prompt_version="v2", differs="higher"),
+        estimate(DAYS[9], OLD, 0.12, 0.06, 0.2, **slices, **rest, prompt_version="v1", differs="open"),
+    ]
+    publish_marts(zones, quality=quality)
+    shown = page(zones)
+    rows = shown.tables["Hallucination rate, in figures"][1:]
+    assert [(row[0], row[1], row[-1]) for row in rows[1:]] == [
+        ("prompt docs-answer, prompt version v2", "all", "surely higher than 10.0% (6.0% to 15.0%)"),
+        ("prompt docs-answer, prompt version v1", "all", "open: 10.0% (6.0% to 15.0%)"),
+    ]
+    assert (
+        "The hallucination rate of prompt docs-answer, prompt version v2, 30.0% to 50.0%, is surely higher than 10.0% "
+        "(6.0% to 15.0%) of the rest, with a false discovery rate of 5 % among 2 such comparisons."
+    ) in shown.text
+    assert "By prompt name and prompt version" in shown.text
 
 
 def test_a_difference_that_chance_might_make_is_left_open(zones: Zones) -> None:

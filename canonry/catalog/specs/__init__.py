@@ -3,6 +3,7 @@
 from canonry.catalog.specs.base import NAME_PATTERN, Name, Spec
 from canonry.catalog.specs.comparisons import ComparisonSpec
 from canonry.catalog.specs.documents import Files, GoldAnswers, JsonLines, Query, Source, Vectors
+from canonry.catalog.specs.drifts import DriftSpec, Reference
 from canonry.catalog.specs.evals import EvalScorer, EvalSpec
 from canonry.catalog.specs.indexes import (
     Chunking,
@@ -50,6 +51,7 @@ __all__ = [
     "Chunking",
     "ComparisonSpec",
     "Consensus",
+    "DriftSpec",
     "Duplicates",
     "Emit",
     "Encoder",
@@ -85,6 +87,7 @@ __all__ = [
     "PromptSpec",
     "PromptVersion",
     "Query",
+    "Reference",
     "Refusal",
     "RetrievalSpec",
     "Rule",
@@ -106,6 +109,6 @@ __all__ = [
 
 KINDS: dict[str, type[Spec]] = {
     kind.folder: kind
-    for kind in (SourceSpec, ModelSpec, PromptSpec, SchemeSpec, IndexSpec, ScorerSpec, EvalSpec, MonitorSpec)
+    for kind in (SourceSpec, ModelSpec, PromptSpec, SchemeSpec, IndexSpec, ScorerSpec, EvalSpec, MonitorSpec, DriftSpec)
 }
 """Spec class by folder of `assets/`."""

@@ -6,8 +6,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from canonry.publish.scorecard import charts, formats
-from canonry.publish.scorecard.charts import Interval
+from canonry.publish.scorecard import charts, estimates, formats
 from canonry.publish.scorecard.parts import Block, Cell, Headline, Panel, Panels, Prose, Row, Section, Table
 from canonry.publish.scorecard.read import Inputs
 from canonry.publish.scorecard.rows import MOST_PANELS, by_name, caption, grouped, largest, missing
@@ -22,7 +21,9 @@ _LEAD = (
     "Estimates from labels: people looked at a random draw of answers, and each figure says what share of all answers "
     "they would give that label, with the interval that the draw supports. The wider the interval, the less is known."
 )
-_MODEL, _BOTH = "response_model", "product,response_model"
+_MODEL, _BOTH = estimates.MODEL, "product,response_model"
+_SHOWN = ("all", _MODEL, "product", _BOTH)
+_VALUES = ("team", "product", "feature", "response_model", "prompt_name", "prompt_version")
 
 
 def section(inputs: Inputs, versions: Versions) -> Section:
@@ -32,16 +33,20 @@ def section(inputs: Inputs, versions: Versions) -> Section:
     first, last = inputs.days
     in_range = [row for row in inputs.quality if row["window_start"] <= last and first <= row["day"] <= last]
     every = [row for row in in_range if row["eval"] is not None]
-    estimates = [row for row in every if row.get("preferred") is not False]
+    preferred = [row for row in every if row.get("preferred") is not False]
     others = {_figure(row): row for row in every if row.get("preferred") is False}
     blocks: list[Block] = []
     compared: list[tuple[Row, Row]] = []
-    for rows in by_name(estimates, "eval").values():
+    found: list[str] = []
+    for rows in by_name(preferred, "eval").values():
         blocks += _of_eval(rows, others, versions, inputs.days)
         compared += _pairs(best(rows, _MODEL, last), versions)
-    if not estimates:
+        found += _apart(rows, last)
+    if not preferred:
         blocks.append(Prose("No estimate has been made yet: nothing was drawn for labeling, or no eval is governed."))
-    return Section("quality", "Quality", _LEAD, blocks, _headline(estimates, versions, last), _findings(compared))
+    return Section(
+        "quality", "Quality", _LEAD, blocks, _headline(preferred, versions, last), (*_findings(compared), *found)
+    )
 
 
 def best(rows: Sequence[Row], slice_name: str, last: dt.date) -> list[Row]:
@@ -51,7 +56,7 @@ def best(rows: Sequence[Row], slice_name: str, last: dt.date) -> list[Row]:
     since it changes with them.
     """
     recent = [row for row in rows if row["slice"] == slice_name and row["day"] > last - RECENT]
-    slices = grouped(recent, lambda row: (row["team"], row["product"], row["feature"], row["response_model"]))
+    slices = grouped(recent, lambda row: tuple(row.get(name) for name in _VALUES))
     by_labels = _MODEL in slice_name.split(",")
     return [
         max(each, key=lambda row: (row["value"] is not None, row["labels"] if by_labels else 0, row["day"]))
@@ -60,7 +65,7 @@ def best(rows: Sequence[Row], slice_name: str, last: dt.date) -> list[Row]:
 
 
 def _figure(row: Row) -> tuple[Any, ...]:
-    return tuple(row[name] for name in ("day", "eval", "slice", "team", "product", "feature", "response_model"))
+    return tuple(row.get(name) for name in ("day", "eval", "slice", *_VALUES))
 
 
 def _beside(rows: Sequence[Row], others: Mapping[tuple[Any, ...], Row]) -> list[Row]:
@@ -72,42 +77,48 @@ def _of_eval(
     rows: Sequence[Row], others: Mapping[tuple[Any, ...], Row], versions: Versions, days: charts.Days
 ) -> list[Block]:
     metric = rows[0]["metric"].replace("_", " ").capitalize()
-    every = {name: _in_order(best(rows, name, days[1]), versions) for name in ("all", _MODEL, "product", _BOTH)}
+    more = sorted({row["slice"] for row in rows} - set(_SHOWN))
+    every = {name: _in_order(best(rows, name, days[1]), versions) for name in (*_SHOWN, *more)}
     figures = _beside([row for each in every.values() for row in each], others)
     by_model = _beside([*every["all"], *every[_MODEL][: MOST_PANELS * 2]], others)
     by_product = {
         product: _beside(each, others)
         for product, each in largest(by_name(every[_BOTH] or every["product"], "product"), _labels).items()
     }
-    panels = [
-        _forest(metric, title, groups, figures, versions)
-        for title, groups in (
-            ("By model version", {None: by_model} if by_model else {}),
-            ("By product and model version", by_product),
-        )
-        if groups
+    forests: list[tuple[str, Mapping[Any, Sequence[Row]]]] = [
+        ("By model version", {None: by_model} if by_model else {}),
+        ("By product and model version", by_product),
+        *((_by(name), {None: _beside(every[name][: MOST_PANELS * 2], others)}) for name in more if every[name]),
     ]
+    panels = [_forest(metric, title, groups, figures, versions) for title, groups in forests if groups]
     confidence = formats.words(sorted({f"{row['confidence']:.0%}" for row in rows}))
     text = (
         f"Point and {confidence} interval; n is the number of labels. Of a model version, the window with most labels "
         f"among those that end in the last four weeks; of all versions together, the last one. {_simulated(rows)}"
     )
     if any(row.get("estimator") == "prediction_powered" for row in figures):
-        text += " Each figure is shown from labels and an automatic score of every answer, and from labels alone."
+        text += (
+            " Each figure is shown from labels and an automatic score of every answer, and from labels alone; what "
+            "stands after a + are the labels that scores saved."
+        )
     return [
         *([Panels(metric, text.strip(), panels)] if panels else []),
-        _table(f"{metric}, in figures", figures, versions),
+        estimates.table(f"{metric}, in figures", figures, versions),
         *_over_days(metric, rows, versions, days),
         _how(f"{metric}: what each figure is about, and how its interval was made", figures),
     ]
+
+
+def _by(slice_name: str) -> str:
+    return f"By {formats.words(name.replace('_', ' ') for name in slice_name.split(','))}"
 
 
 def _forest(
     metric: str, title: str, groups: Mapping[Any, Sequence[Row]], figures: Sequence[Row], versions: Versions
 ) -> Panel:
     top = charts.round_top([row["interval_high"] for row in figures if row["value"] is not None])
-    drawn = [(product, [_interval(row, versions) for row in rows]) for product, rows in groups.items()]
-    said = _said([row for rows in groups.values() for row in rows])
+    drawn = [(product, [estimates.interval(row, versions) for row in rows]) for product, rows in groups.items()]
+    said = estimates.said([row for rows in groups.values() for row in rows])
     return Panel(title, charts.forest(drawn, top=top, says=f"{metric} {title.lower()}: {said}"))
 
 
@@ -121,12 +132,12 @@ def _over_days(metric: str, rows: Sequence[Row], versions: Versions, days: chart
     table: list[tuple[Cell, ...]] = []
     for name in sorted(of_model, key=lambda name: versions[name].place):
         each = sorted(of_model[name], key=lambda row: row["day"])
-        says = f"{metric} of {formats.named(name)} by day, the last: {_said(each[-1:])}"
+        says = f"{metric} of {formats.named(name)} by day, the last: {estimates.said(each[-1:])}"
         values = [(row["day"], row["value"], row["interval_low"], row["interval_high"]) for row in each]
         panels.append(
             Panel(versions[name], charts.intervals_over_days(versions[name], values, days, top=top, says=says))
         )
-        table += [(formats.day(row["day"]), versions[name], *_figures(row)) for row in reversed(each)]
+        table += [(formats.day(row["day"]), versions[name], *estimates.figures(row)) for row in reversed(each)]
     text = (
         f"Each point is the {(rows[0]['window_end'] - rows[0]['window_start']).days + 1} days that end there, so "
         "neighbours share labels; one scale in each panel."
@@ -138,50 +149,13 @@ def _over_days(metric: str, rows: Sequence[Row], versions: Versions, days: chart
     ]
 
 
-def _table(caption: str, rows: Sequence[Row], versions: Versions) -> Table:
-    columns = (
-        *("product", "model version", "rate", "interval", "labels of drawn", "answers", "window", "labels by"),
-        "made from",
-    )
-    return Table(
-        caption,
-        columns,
-        [
-            (
-                formats.named(row["product"]) if row["product"] else "all",
-                versions[row["response_model"]] if _MODEL in row["slice"] else "all",
-                *_figures(row),
-                formats.days(row["window_start"], row["window_end"]),
-                "a program" if row["simulated"] else "people",
-                _made_from(row),
-            )
-            for row in rows
-        ],
-        numbers_from=2,
-    )
-
-
-def _made_from(row: Row) -> str:
-    if row.get("estimator") != "prediction_powered":
-        return "labels alone"
-    worth = row.get("labels_worth")
-    return "labels and scores" + ("" if worth is None else f", as narrow as {worth:,.0f} labels alone")
-
-
-def _figures(row: Row) -> tuple[str, ...]:
-    counts = (f"{row['labels']:,} of {row['drawn']:,}", formats.count(row["population"]))
-    if row["value"] is None:
-        return ("refused", row["refused"], *counts)
-    return (formats.share(row["value"]), formats.interval(row["interval_low"], row["interval_high"]), *counts)
-
-
 def _how(caption: str, rows: Sequence[Row]) -> Table:
     shown = [(formats.named(row["estimand"]), row["method"] or f"refused: {row['refused']}") for row in rows]
     return Table(caption, ("what it estimates", "how"), shown, numbers_from=2, folded=True)
 
 
-def _headline(estimates: Sequence[Row], versions: Versions, last: dt.date) -> Headline | None:
-    known = [row for row in best(estimates, _MODEL, last) if row["value"] is not None]
+def _headline(rows: Sequence[Row], versions: Versions, last: dt.date) -> Headline | None:
+    known = [row for row in best(rows, _MODEL, last) if row["value"] is not None]
     if not known:
         return None
     newest = max(known, key=lambda row: (row["day"], versions[row["response_model"]].place))
@@ -190,6 +164,7 @@ def _headline(estimates: Sequence[Row], versions: Versions, last: dt.date) -> He
         f"{ends} with {newest['confidence']:.0%} confidence",
         f"{formats.named(newest['response_model'])}, {newest['labels']:,} labels"
         + (", made by a program" if newest["simulated"] else ""),
+        *([f"scores saved {estimates.saved(newest):,.0f} labels"] if estimates.saved(newest) >= 1 else []),
     ]
     name = newest["metric"].replace("_", " ").capitalize()
     return Headline(name, formats.share(newest["value"]), tuple(notes))
@@ -222,6 +197,25 @@ def _findings(compared: Sequence[tuple[Row, Row]]) -> tuple[str, ...]:
     return tuple(said)
 
 
+def _apart(rows: Sequence[Row], last: dt.date) -> list[str]:
+    """Slices that surely differ from the rest, but for model versions, which are held against the one before."""
+    found = []
+    for name in sorted({row["slice"] for row in rows} - {"all", _MODEL, _BOTH}):
+        each = best(rows, name, last)
+        compared = sum(row.get("differs") is not None for row in each)
+        for row in each:
+            if row.get("differs") not in ("higher", "lower"):
+                continue
+            model = f", {formats.named(row[_MODEL])}" if _MODEL in estimates.fields(row) else ""
+            ends = formats.interval(row["interval_low"], row["interval_high"])
+            found.append(
+                f"The {row['metric'].replace('_', ' ')} of {estimates.part(row)}{model}, {ends}, is "
+                f"{estimates.beside_the_rest(row)} of the rest, with a false discovery rate of 5 % among {compared} "
+                f"such comparisons.{' The labels were made by a program.' if row['simulated'] else ''}"
+            )
+    return found
+
+
 def _proportion(row: Row) -> Proportion:
     return Proportion(row["value"], row["interval_low"], row["interval_high"], 0.0, 0.0)
 
@@ -232,31 +226,6 @@ def _labels(rows: Sequence[Row]) -> int:
 
 def _in_order(rows: Sequence[Row], versions: Versions) -> list[Row]:
     return sorted(rows, key=lambda row: (row["product"] or "", versions[row["response_model"]].place))
-
-
-def _interval(row: Row, versions: Versions) -> Interval:
-    model = versions[row["response_model"]] if _MODEL in row["slice"] else None
-    label = formats.shortened(model.name, 22) if model else "all model versions"
-    if row.get("preferred") is False:
-        label = "from labels alone" if row["estimator"] == "human_only" else "from labels and scores"
-    if row["value"] is None:
-        return Interval(model, label, None, 0.0, 0.0, formats.shortened(f"refused: {row['refused']}", 34))
-    low, high = (f"{row[name] * 100:.1f}" for name in ("interval_low", "interval_high"))
-    said = f"{formats.share(row['value'])} ({low}–{high})  n {row['labels']}"
-    return Interval(model, label, row["value"], row["interval_low"], row["interval_high"], said)
-
-
-def _said(rows: Sequence[Row]) -> str:
-    return "; ".join(
-        f"{' '.join(formats.named(row[name]) for name in ('product', _MODEL) if name in row['slice']) or 'all'} "
-        + (
-            f"{formats.share(row['value'])}, {formats.interval(row['interval_low'], row['interval_high'])}, "
-            f"{row['labels']} labels"
-            if row["value"] is not None
-            else f"refused, {row['refused']}"
-        )
-        for row in rows
-    )
 
 
 def _simulated(rows: Sequence[Row]) -> str:
