@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from canonry.cli import backup, gold, incidents, index, keys, label, platform, releases, scorecard, serve
+from canonry.cli import backup, evals, gold, incidents, index, keys, label, platform, releases, scorecard, serve
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,6 +19,7 @@ app.command()(scorecard.scorecard)
 app.command()(serve.serve)
 app.command()(platform.status)
 app.command()(platform.ui)
+app.add_typer(evals.app, name="eval")
 app.add_typer(gold.app, name="gold")
 app.add_typer(incidents.app, name="incidents")
 app.add_typer(index.app, name="index")

@@ -5,18 +5,24 @@ comes of it is a `Comparison` in the journal, which promotion gates read (canonr
 """
 
 from canonry.regressions.answering import Answer, Asked, Endpointed, NotAnswered
+from canonry.regressions.planning import ItemPlan, plan_items
 from canonry.regressions.run import OverLimit, compare, compare_all, price_plan, standing_now
 from canonry.regressions.sides import NothingToCompare
+from canonry.regressions.texts import Text, texts_of
 
 __all__ = [
     "Answer",
     "Asked",
     "Endpointed",
+    "ItemPlan",
     "NotAnswered",
     "NothingToCompare",
     "OverLimit",
+    "Text",
     "compare",
     "compare_all",
+    "plan_items",
     "price_plan",
     "standing_now",
+    "texts_of",
 ]

@@ -67,6 +67,11 @@ class Endpointed:
         """What is sent for each item."""
         return [Request(self.model, (Message("user", each.prompt),), self.parameters) for each in asked]
 
+    def known(self, asked: Sequence[Asked]) -> list[str | None]:
+        """What was answered before; None of what was not."""
+        kept = [read_kept(self.journal, request) for request in self.requests(asked)]
+        return [each.text if each else None for each in kept]
+
     def waiting(self, asked: Sequence[Asked]) -> list[Request]:
         """What was not answered before, each once: what a run would cost."""
         different = {each.digest: each for each in self.requests(asked)}

@@ -42,6 +42,11 @@ class Side:
             asked.append(Asked(rendered, item.question, item.passages))
         return asked
 
+    def known(self, items: Sequence[Item]) -> list[str | None]:
+        """Answers that cost nothing: made on this machine, or kept; None of those that are not."""
+        asked = self.ask(items)
+        return self.answer.known(asked) if isinstance(self.answer, Endpointed) else list(self.answer(asked))
+
 
 def sides_of(
     zones: Zones,
