@@ -64,4 +64,35 @@ DRIFT_SCHEMAS: dict[str, pa.Schema] = {
             ("example", pa.string()),
         ]
     ),
+    "consistency": pa.schema(
+        [
+            ("between", pa.string()),
+            ("product", pa.string()),
+            ("questions", pa.int64()),
+            ("disagreeing_questions", pa.int64()),
+            ("pairs", pa.int64()),
+            ("value", pa.float64()),
+            ("interval_low", pa.float64()),
+            ("interval_high", pa.float64()),
+            ("confidence", pa.float64()),
+            ("method", pa.string()),
+            ("refused", pa.string()),
+        ]
+    ),
+    # Calls whose answers to one question disagree: their texts are in lake/contents alone.
+    "inconsistencies": pa.schema(
+        [
+            ("one", pa.string()),
+            ("other", pa.string()),
+            ("one_product", pa.string()),
+            ("other_product", pa.string()),
+            ("one_model", pa.string()),
+            ("other_model", pa.string()),
+            ("between", pa.string()),
+            ("reason", pa.string()),
+            ("cosine", pa.float64()),
+            ("calls", pa.int64()),
+            ("answers", pa.int64()),
+        ]
+    ),
 }

@@ -1,5 +1,6 @@
-"""Drift, a part of evaluate: whether calls are still what they were, and whether products use registered prompts."""
+"""Drift, a part of evaluate: whether calls are what they were, prompts registered, and answers consistent."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 from canonry import embedded, lake
 from canonry.catalog import Catalog
 from canonry.encode import files_of
+from canonry.evaluate.consistency_partition import days_concerned, write_consistency
 from canonry.evaluate.drift_partition import days_with_drift, write_drift
 from canonry.evaluate.prompt_drift import DRIFTED, write_prompt_drift
 from canonry.evaluate.prompts import registered_prompts
@@ -103,7 +105,64 @@ def build(catalog: Catalog) -> dg.Definitions:
             }
         )
 
-    return dg.Definitions(assets=[drift, prompt_drift])
+    return dg.Definitions(assets=[drift, prompt_drift, _consistency(catalog, common)])
+
+
+def _consistency(catalog: Catalog, common: dict[str, Any]) -> dg.AssetsDefinition:
+    specs = [
+        dg.AssetSpec(
+            ["lake", "consistency"],
+            deps=list(CALLS[:2]),
+            description="How often two answers to one question disagree, by what they differ in: nothing, prompt, "
+            "model or product. One row per difference and product, a day, over the week that it ends.",
+            **common,
+        ),
+        dg.AssetSpec(
+            ["lake", "inconsistencies"],
+            deps=list(CALLS[:2]),
+            description="Pairs of calls whose answers to one question disagree, the most asked questions first. One "
+            "row per question, a day.",
+            **common,
+        ),
+    ]
+
+    @dg.multi_asset(name="compare_answers", specs=specs, partitions_def=DAILY, backfill_policy=RANGE)
+    def consistency(context: dg.AssetExecutionContext, platform: Platform):  # type: ignore[no-untyped-def]
+        platform.recomputes(context)
+        zone, days = platform.zones.lake, days_of(context)
+        encoder = canonical_encoder(platform.catalog)
+        computed = []
+        if encoder is None:
+            context.log.info("No model has the role encoder: questions are not compared")
+        else:
+            wanted = days_concerned(zone, days[0], days[-1])
+            digest = files_of(encoder, platform.catalog.models[encoder]).sha256
+            computed = write_consistency(zone, wanted, embedder(platform, encoder), digest)
+        shown = lake.read(zone, "consistency", days[-1:])
+        columns = ["between", "product", "questions", "pairs", "value", "interval_low", "interval_high", "refused"]
+        yield dg.MaterializeResult(
+            asset_key=["lake", "consistency"],
+            metadata={
+                "dagster/row_count": lake.read(zone, "consistency", days).num_rows,
+                "days_computed": len(computed),
+                "last_day": preview(shown, columns, rows=20),
+            },
+        )
+        found = lake.read(zone, "inconsistencies", days)
+        reasons = Counter(found["reason"].to_pylist())
+        yield dg.MaterializeResult(
+            asset_key=["lake", "inconsistencies"],
+            metadata={"dagster/row_count": found.num_rows, "why": counts(reasons), "preview": preview(found)},
+        )
+
+    return consistency
+
+
+def canonical_encoder(catalog: Catalog) -> str | None:
+    """The encoder that most indexes are built with; where there is none, the first of the catalog."""
+    used = Counter(spec.encoder for spec in catalog.indexes.values())
+    encoders = sorted(name for name, spec in catalog.models.items() if spec.role == "encoder")
+    return max(encoders, key=lambda name: used[name], default=None)
 
 
 def embedder(platform: Platform, name: str) -> Embed:

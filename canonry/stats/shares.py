@@ -35,4 +35,5 @@ def _wilson(shares: np.ndarray, confidence: float) -> tuple[float, float, float]
     squared = norm.ppf((1 + confidence) / 2) ** 2
     centre = (value + squared / (2 * size)) / (1 + squared / size)
     reach = np.sqrt(squared * (value * (1 - value) / size + squared / (4 * size**2))) / (1 + squared / size)
-    return value, max(0.0, float(centre - reach)), min(1.0, float(centre + reach))
+    # Rounding must not put the mean outside its own interval.
+    return value, min(value, max(0.0, float(centre - reach))), max(value, min(1.0, float(centre + reach)))

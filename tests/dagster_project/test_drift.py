@@ -9,11 +9,14 @@ import pytest
 
 from canonry import lake
 from canonry.catalog import Catalog
+from canonry.encode import EncoderFiles
 from canonry.storage import open_zones
 from dagster_project import drift
 from dagster_project.resources import Platform
 from tests.evaluate.asked import by_words
 from tests.evaluate.test_drift import DAYS, catalog, write_days
+
+KINDS = ("drift", "drift_topics", "prompt_drift", "consistency", "inconsistencies")
 
 
 class ThisCatalog(Platform):
@@ -28,6 +31,8 @@ def test_days_of_a_run_and_those_compared_with_them_are_computed_and_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(drift, "embedder", lambda platform, name: by_words)
+    files = EncoderFiles("words", "made", "model", "0" * 64, 64, max_tokens=64)
+    monkeypatch.setattr(drift, "files_of", lambda name, spec: files)
     monkeypatch.setenv("CANONRY_FIRST_DAY", "2026-11-01")
     zones = open_zones(tmp_path)
     lake.ensure_anchors(zones.lake)
@@ -35,7 +40,7 @@ def test_days_of_a_run_and_those_compared_with_them_are_computed_and_shown(
     with dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize(
             [*(drift.build(catalog()).assets or ())],
-            selection=[dg.AssetKey(["lake", kind]) for kind in ("drift", "drift_topics", "prompt_drift")],
+            selection=[dg.AssetKey(["lake", kind]) for kind in KINDS],
             resources={"platform": ThisCatalog(home=str(tmp_path))},
             partition_key=DAYS[7].isoformat(),
             instance=instance,
@@ -50,3 +55,6 @@ def test_days_of_a_run_and_those_compared_with_them_are_computed_and_shown(
     assert "questions" in str(found["drift"]["found_different"].value)
     assert "refund" in str(found["drift_topics"]["grown"].value)
     assert str(found["prompt_drift"]["calls_by_status"].value) == "- not_said: 40"
+    assert found["consistency"]["days_computed"].value == 2
+    assert "same" in str(found["consistency"]["last_day"].value)
+    assert found["inconsistencies"]["dagster/row_count"].value == 0
