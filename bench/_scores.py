@@ -84,7 +84,8 @@ def _cross_fitted(labeled: Sequence[Labeled]) -> np.ndarray:
     answers = [each.answer for each in labeled]
     rare = rarity(answers)
     # Without an encoder: on these answers it changes how far a score tells of the label by less than a hundredth.
-    return np.array([each.value for each in cross_fitted(labeled, signals(answers, rare, None), rare, facts=FACTS)])
+    crossed = cross_fitted(labeled, signals(answers, rare, None), rare, facts=FACTS)
+    return np.array([each.value for each in crossed.scores])
 
 
 def _remembered(name: str, data: Path, scores: Callable[[], np.ndarray]) -> np.ndarray:

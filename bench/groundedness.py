@@ -21,7 +21,8 @@ from bench._report import arguments, report
 from canonry import catalog
 from canonry.encode import exported, files_of, load_onnx
 from canonry.score.features import Encode, rarity, signals
-from canonry.score.groundedness import Labeled, Scorer, judge, weigh
+from canonry.score.groundedness import Scorer, judge, weigh
+from canonry.score.labeled import Labeled
 from canonry.score.measure import auroc, calibration_error, f1
 from canonry.score.signals import Answer
 

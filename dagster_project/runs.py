@@ -25,7 +25,7 @@ def by_range(
 
     Days of a run that still waits in the queue are left out: when it starts, it finds what is new by then.
     """
-    waiting = {day for run in _queued(context, job) for day in _days_of(run)}
+    waiting = {day for run in _queued(context, job) for day in days_of_run(run)}
     requests = []
     for first, last in stretches(sorted(set(days) - waiting)):
         tags = {FIRST_DAY: first.isoformat(), LAST_DAY: last.isoformat()}
@@ -59,7 +59,8 @@ def _queued(context: Tick | dg.SensorEvaluationContext, job: str) -> Sequence[dg
     return context.instance.get_runs(dg.RunsFilter(job_name=job, statuses=statuses))
 
 
-def _days_of(run: dg.DagsterRun) -> list[dt.date]:
+def days_of_run(run: dg.DagsterRun) -> list[dt.date]:
+    """Days of a run over a range of them; none of another."""
     if FIRST_DAY not in run.tags:
         return []
     first, last = (dt.date.fromisoformat(run.tags[tag]) for tag in (FIRST_DAY, LAST_DAY))

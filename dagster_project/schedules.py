@@ -15,6 +15,7 @@ from canonry.catalog import Catalog
 from canonry.catalog.specs import Files, JsonLines, Vectors
 from canonry.collect.file_drop import waiting_files
 from canonry.collect.news import days_to_collect, days_to_recompute
+from canonry.evaluate.scorers import reasons_to_train
 from canonry.label.partition import days_behind
 from canonry.label.studio import NOT_CONFIGURED, server_url
 from canonry.label.tasks import folder
@@ -47,7 +48,7 @@ class Timetable:
     draw_labels: str = "0 6 * * 1-5"
     pull_labels: str = "35 6-19 * * 1-5"
     rebuild_indexes: str = "0 3 * * 0"
-    train_scorers: str = "0 4 * * 0"
+    train_scorers: str = "0 4 * * *"
     compare_candidates: str = "0 5 * * *"
     watch: str = "20 * * * *"
     landing_news: int = 60
@@ -92,6 +93,10 @@ def _jobs(catalog: Catalog) -> "dict[str, Job]":
         "loop": (
             dg.AssetSelection.all() - indexes - files - scorers - comparisons,
             "The whole loop for some days, as a backfill runs it.",
+        ),
+        "loop_and_train": (
+            dg.AssetSelection.all() - indexes - files - comparisons,
+            "The same, with every scorer trained on the way, so that it scores what it is first promoted for.",
         ),
         "collect": (dg.AssetSelection.groups("collect") - files, "From landing to the lake."),
         "recompute": (tables - scorers, "Labels, charges, estimates and tables, and their releases."),
@@ -183,9 +188,10 @@ def _schedules(catalog: Catalog, jobs: "dict[str, Job]", timetable: Timetable) -
     def rebuild_indexes(context: Tick) -> Requests:
         return once(context, "rebuild_indexes", "")
 
-    @dg.schedule(**common("train_scorers"), description="Every week: the same gold set gives the same scorer again.")
-    def train_scorers(context: Tick) -> Requests:
-        return once(context, "train_scorers", "")
+    @dg.schedule(**common("train_scorers"), description="Every night, where a gold set was promoted since the last.")
+    def train_scorers(context: Tick, platform: Platform) -> Requests:
+        new = reasons_to_train(platform.zones.published, platform.catalog.scorers)
+        return once(context, "train_scorers", new) if new else dg.SkipReason("No gold set is new")
 
     @dg.schedule(**common("watch"), description="Every hour, with today's calls, whether or not anything came in.")
     def watch(context: Tick, platform: Platform) -> Requests:

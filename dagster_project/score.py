@@ -1,17 +1,20 @@
 """Scorers: trained from the gold set behind a gate or defined by their YAML, and the scores they give each day's
 answers."""
 
+import datetime as dt
 from collections import Counter
+from collections.abc import Collection
 from functools import partial
 
 import dagster as dg
 
 from canonry import lake
 from canonry.catalog import Catalog, GroundednessSpec, ScorerSpec
+from canonry.collect import news
 from canonry.completions import NotConfigured
 from canonry.evaluate.definitions import definition_files, is_defined
 from canonry.evaluate.ready import Prepared, encoder_of, prepare_scorer
-from canonry.evaluate.scorers import CARD_TEXT, KIND, train_candidate
+from canonry.evaluate.scorers import CANDIDATE, CARD_TEXT, KIND, train_candidate
 from canonry.evaluate.scoring import score_day
 from canonry.publish import release_and_promote
 from canonry.regressions import compare_all, standing_now
@@ -21,9 +24,9 @@ from canonry.stats.verdicts import gravest
 from dagster_project.evidence import counts as counted
 from dagster_project.evidence import governed, owners, preview
 from dagster_project.resources import DAILY, RANGE, Platform, days_of
+from dagster_project.runs import days_of_run
 
 GROUP = "evaluate"
-CANDIDATE = "candidate"
 POOL = "scores"
 """Pool of what writes lake/scores: a day's file holds the rows of all scorers."""
 
@@ -149,6 +152,8 @@ def _build_trained(name: str, spec: GroundednessSpec) -> dg.AssetsDefinition:
         verdict = gravest([made.verdict, *([compared] if compared else [])])
         if verdict.passed:
             outcome = promote()
+            if outcome.release.version != (released.version if released else None):
+                _score_again(platform, name, outcome.release.version, days_of_run(context.run))
         return dg.MaterializeResult(
             metadata={
                 "trained": True,
@@ -205,6 +210,15 @@ def _say_what_was_asked(context: dg.AssetExecutionContext, name: str, prepared: 
     spent = judging.budget.spent()
     dollars = "" if spent.dollars is None else f", {spent.dollars:.4f} USD"
     context.log.info("%s: %d calls%s of its budget of %s are spent", name, spent.calls, dollars, judging.budget.day)
+
+
+def _score_again(platform: Platform, name: str, version: str, done: Collection[dt.date]) -> None:
+    """Note days whose estimates read this scorer, but for those of this run: each reads one version of its window."""
+    windows = [each.window_days for each in platform.catalog.evals.values() if each.scorer and each.scorer.name == name]
+    since = platform.today() - dt.timedelta(days=2 * max(windows, default=0))
+    for day in lake.days(platform.zones.lake, "inferences"):
+        if windows and day >= since and day not in done:
+            news.tell(platform.zones.lake, news.OUTCOMES, day, f"scorer {name} {version}")
 
 
 def _released(platform: Platform, name: str, channel: str) -> Release | None:

@@ -72,8 +72,8 @@ def run(home: str | Path | None = None, *, live: bool = False) -> None:
             execute_job("draw_labels", COLLECTED, logs / "demo-draw.log")
         with steps("Let simulated reviewers label"):
             _review(zones, live)
-        with steps("Run the loop: labels, charges, tables, estimates, releases"):
-            execute_job("loop", COLLECTED, logs / "demo-loop.log")
+        with steps("Run the loop: labels, a scorer trained from them, scores, charges, tables, estimates, releases"):
+            execute_job("loop_and_train", COLLECTED, logs / "demo-loop.log")
     zones.exchange.put(_DONE, json.dumps({"made_from": _made_from(zones, documents, live)}).encode())
     with steps("Read what was published"):
         summary.show(zones, console)

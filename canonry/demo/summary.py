@@ -5,6 +5,7 @@ One thing is not published, because it holds what people wrote: the quarantine i
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import sys
@@ -30,7 +31,7 @@ from canonry.storage import Zones
 Row = dict[str, Any]
 
 _PRODUCTS = frozenset(product.name for product in PRODUCTS)
-_METRIC = "hallucination_rate"
+_METRIC, SCORER = "hallucination_rate", "groundedness"
 
 
 def show(zones: Zones, console: Console) -> None:
@@ -45,6 +46,7 @@ def show(zones: Zones, console: Console) -> None:
     _cost(console, costs)
     _quality(console, costs, quality, feedback)
     _index(console, zones)
+    _scorer(console, zones)
     _where_next(console, zones)
 
 
@@ -89,7 +91,7 @@ def _cost(console: Console, costs: list[Row]) -> None:
 
 
 def _quality(console: Console, costs: list[Row], quality: list[Row], feedback: list[Row]) -> None:
-    table = Table("model", "hallucinated", "95 % interval", "labels", "answers of", "thumbs up")
+    table = Table("model", "hallucinated", "95 % interval", "labels alone", "labels", "answers of", "thumbs up")
     found: dict[str, Row] = {}
     for version in (OLD, NEW):
         model = f"{MODEL}-{version}"
@@ -102,13 +104,23 @@ def _quality(console: Console, costs: list[Row], quality: list[Row], feedback: l
             interval = f"{row['interval_low']:.1%} to {row['interval_high']:.1%}"
             played = ", simulated" if row["simulated"] else ""
             window = f"{row['window_start']:%d %b} to {row['window_end']:%d %b}"
-            table.add_row(model, f"{row['value']:.1%}", interval, f"{row['labels']}{played}", window, thumbs)
+            alone = _labels_alone(quality, row)
+            table.add_row(model, f"{row['value']:.1%}", interval, alone, f"{row['labels']}{played}", window, thumbs)
         else:
-            table.add_row(model, "no estimate", "", "", "", thumbs)
+            table.add_row(model, "no estimate", "", "", "", "", thumbs)
     _section(console, "How often answers were not supported (of each version, the week with most labels)", table)
     if len(found) == 2:
         paid = {version: [row for row in costs if row["response_model"] == f"{MODEL}-{version}"] for version in found}
         console.print(f"  {escape(_verdict(found[OLD], found[NEW], paid[OLD], paid[NEW]))}", highlight=False)
+
+
+def _labels_alone(quality: list[Row], best: Row) -> str:
+    """The interval of the same window and slice without scores."""
+    same = ("day", "eval", "slice", "response_model")
+    (row,) = (
+        row for row in quality if row["estimator"] == "human_only" and all(row[each] == best[each] for each in same)
+    )
+    return f"{row['interval_low']:.1%} to {row['interval_high']:.1%}"
 
 
 def _verdict(old: Row, new: Row, old_costs: list[Row], new_costs: list[Row]) -> str:
@@ -133,6 +145,24 @@ def _index(console: Console, zones: Zones) -> None:
     console.print(
         f"  gate {'passed' if gate['passed'] else 'failed'}: {escape('; '.join(gate['reasons']))}", highlight=False
     )
+
+
+def _scorer(console: Console, zones: Zones) -> None:
+    console.print("\n[bold]Which scorer reads every answer[/bold]")
+    for channel in (release.PRODUCTION, "candidate"):
+        try:
+            found = release.resolve(zones.published, "scorers", SCORER, channel)
+        except release.NotReleased:
+            continue
+        card = json.loads(found.read("card.json"))
+        learned, verdict = card["cross_fitted"], card["verdict"]
+        console.print(
+            f"  {SCORER} {found.version} ({channel}), trained from {learned['items']} labels of gold set "
+            f"{card['gold']['version']}\n  gate: {escape(verdict['word'])}, {escape(verdict['message'])}",
+            highlight=False,
+        )
+        return
+    console.print("  none: too few of the labels agree, or too few are of either class, to train one")
 
 
 def _where_next(console: Console, zones: Zones) -> None:

@@ -9,20 +9,18 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from canonry.catalog.specs import GroundednessSpec
-from canonry.evaluate.definitions import question_digest
-from canonry.lake import parquet_bytes
-from canonry.release import Release
+from canonry.catalog.specs import GroundednessSpec, ScorerSpec
+from canonry.evaluate.crossed import cross_files
+from canonry.release import NotReleased, Release, resolve
 from canonry.score import (
     Answer,
     Encode,
     Labeled,
     Score,
     Scorer,
-    Span,
+    ScorerError,
     cross_fitted,
     from_files,
     judge,
@@ -31,13 +29,16 @@ from canonry.score import (
     to_files,
     weigh,
 )
+from canonry.score.files import FORMAT_VERSION
 from canonry.score.measure import Figure, auroc, calibration, calibration_error, f1, figure
 from canonry.stats.verdicts import Verdict, first, judge_pairs, undecided
+from canonry.storage import Storage
 
 KIND = "scorers"
-ITEMS_FILE, CROSS_FITTED, CARD, CARD_TEXT = "items.parquet", "cross_fitted.parquet", "card.json", "card.md"
+CANDIDATE = "candidate"
+"""Channel of what was trained last; what passes its gate is in production, too."""
 
-SPAN = pa.struct({"start": pa.int64(), "end": pa.int64(), "probability": pa.float64()})
+ITEMS_FILE, CARD, CARD_TEXT = "items.parquet", "card.json", "card.md"
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Candidate:
 
 
 def read_gold(gold: Release, spec: GroundednessSpec) -> list[GoldItem]:
-    """Items of a gold release with an answer to the scorer's field, by item."""
+    """Items of a gold release that have passages and an answer to the scorer's field, by item."""
     table = pq.read_table(io.BytesIO(gold.read(ITEMS_FILE)))
     return [
         GoldItem(
@@ -77,7 +78,7 @@ def read_gold(gold: Release, spec: GroundednessSpec) -> list[GoldItem]:
             ),
         )
         for row in sorted(table.to_pylist(), key=lambda row: row["item_id"])
-        if row["field"] == spec.field
+        if row["field"] == spec.field and any(row["passages"] or ())
     ]
 
 
@@ -90,7 +91,7 @@ def train_candidate(
 ) -> Candidate:
     """A scorer from the splits `train` and `calibration`, judged on `test` beside what is released.
 
-    What it was trained on has its score by scorers that had seen no label of its group, kept beside it. Raises
+    Beside it are the scorers that were trained without each fold, and what they say of the items of that fold. Raises
     TooFewLabels.
     """
     items = read_gold(gold, spec)
@@ -103,11 +104,14 @@ def train_candidate(
     crossed = cross_fitted(labeled, found, rare, facts=spec.facts)
     tests = [each.labeled for each in items if each.split == "test"]
     candidate = _scores(scorer, tests, encode)
-    rival = None
+    rival, why_first = None, "nothing is released yet"
     if released is not None:
-        other = read_scorer(released)
-        rival = (other, _scores(other, tests, released_encode))
-    verdict = gate(spec, tests, (scorer, candidate), rival, labeled, crossed)
+        try:
+            other = from_files(released.read)
+            rival = (other, _scores(other, tests, released_encode))
+        except ScorerError as error:
+            why_first = f"what is released cannot be read any more ({error})"
+    verdict = gate(spec, tests, (scorer, candidate), rival, labeled, crossed.scores, why_first)
     card = {
         "format_version": 1,
         "gold": {"name": spec.scheme, "version": gold.version},
@@ -116,19 +120,21 @@ def train_candidate(
         "encoder": spec.encoder,
         "threshold": scorer.threshold,
         "simulated": sum(each.simulated for each in items),
-        "cross_fitted": figures(labeled, crossed, scorer.threshold),
+        "cross_fitted": figures(labeled, crossed.scores, scorer.threshold),
         "test": figures(tests, candidate, scorer.threshold),
         "verdict": {"word": verdict.word, "message": verdict.message},
     }
     card["known_limits"] = _limits(card)
     files = {
         **to_files(scorer),
-        CROSS_FITTED: _crossed(learned, crossed),
+        **cross_files([each.inference_id for each in learned], [each.question for each in answers], crossed),
         CARD: json.dumps(card, indent=1, sort_keys=True).encode() + b"\n",
         CARD_TEXT: _text(card).encode(),
     }
     metadata = {
+        "format_version": FORMAT_VERSION,
         "metric": spec.metric,
+        "facts": list(spec.facts),
         "encoder": spec.encoder,
         "threshold": scorer.threshold,
         "verdict": verdict.word,
@@ -137,20 +143,32 @@ def train_candidate(
     return Candidate(files, metadata, {"gold": {spec.scheme: gold.version}}, verdict)
 
 
-def read_scorer(release: Release) -> Scorer:
-    """The scorer of a release, verified. Raises ScorerError."""
-    return from_files(release.read)
+def reasons_to_train(published: Storage, scorers: Mapping[str, ScorerSpec]) -> str:
+    """What is new for scorers that are trained, in words; empty where nothing is."""
+    trained = ((name, spec) for name, spec in scorers.items() if isinstance(spec, GroundednessSpec))
+    return "; ".join(why for name, spec in trained if (why := why_train(published, name, spec)))
 
 
-def read_cross_fitted(release: Release) -> dict[str, Score]:
-    """Scores of what a released scorer was trained on, by inference_id, by scorers that had not seen its label."""
-    rows = pq.read_table(io.BytesIO(release.read(CROSS_FITTED))).to_pylist()
-    return {row["inference_id"]: Score(row["value"], tuple(Span(**span) for span in row["spans"])) for row in rows}
-
-
-def read_questions(release: Release) -> set[str]:
-    """Digests of the questions of what a released scorer was trained on."""
-    return set(pq.read_table(io.BytesIO(release.read(CROSS_FITTED)))["question"].to_pylist())
+def why_train(published: Storage, name: str, spec: GroundednessSpec) -> str | None:
+    """What is new since the candidate of a scorer was trained, or None: its gold set, what it may know, its format."""
+    try:
+        gold = resolve(published, "gold", spec.scheme).version
+    except NotReleased:
+        return None
+    try:
+        made = resolve(published, KIND, name, CANDIDATE).manifest
+    except NotReleased:
+        return f"{name} was never trained"
+    about = {
+        "format_version": FORMAT_VERSION,
+        "metric": spec.metric,
+        "facts": list(spec.facts),
+        "encoder": spec.encoder,
+    }
+    if made.lineage.get("gold") != {spec.scheme: gold}:
+        return f"{name} does not know the gold set {gold}"
+    changed = sorted(key for key, value in about.items() if made.metadata.get(key) != value)
+    return f"{name} has another {' and '.join(changed)}" if changed else None
 
 
 def gate(
@@ -160,13 +178,14 @@ def gate(
     released: tuple[Scorer, Sequence[Score]] | None,
     labeled: Sequence[Labeled],
     crossed: Sequence[Score],
+    why_first: str = "nothing is released yet",
 ) -> Verdict:
     """A first version must surely tell better than chance; a later one surely lose no more than the margin."""
     if released is None:
         found = figure(auroc, _truth(labeled), _values(crossed), [each.source for each in labeled])
         if found.low is not None and found.low > 0.5:
-            return first(f"nothing is released yet; cross-fitted AUROC {found.value:.3f}, at least {found.low:.3f}")
-        return undecided("nothing is released yet, and its cross-fitted AUROC may be as low as chance", spec.margin)
+            return first(f"{why_first}; cross-fitted AUROC {found.value:.3f}, at least {found.low:.3f}")
+        return undecided(f"{why_first}, and its cross-fitted AUROC may be as low as chance", spec.margin)
     truth = _truth(tests)
     before, after = ((_values(scores) >= scorer.threshold) == truth for scorer, scores in (released, candidate))
     groups = [each.source for each in tests]
@@ -203,20 +222,6 @@ def _truth(labeled: Sequence[Labeled]) -> np.ndarray:
 
 def _values(scores: Sequence[Score]) -> np.ndarray:
     return np.array([each.value for each in scores], dtype=np.float64)
-
-
-def _crossed(items: Sequence[GoldItem], scores: Sequence[Score]) -> bytes:
-    spans = [[asdict(span) for span in each.spans] for each in scores]
-    return parquet_bytes(
-        pa.table(
-            {
-                "inference_id": pa.array([each.inference_id for each in items], pa.string()),
-                "question": pa.array([question_digest(each.labeled.answer.question) for each in items], pa.string()),
-                "value": pa.array([each.value for each in scores], pa.float64()),
-                "spans": pa.array(spans, pa.list_(SPAN)),
-            }
-        )
-    )
 
 
 def _limits(card: Mapping[str, Any]) -> list[str]:

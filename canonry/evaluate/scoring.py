@@ -14,8 +14,8 @@ from pydantic import TypeAdapter
 from canonry import lake
 from canonry.catalog.specs import Rule
 from canonry.evaluate.answered import read_calls
+from canonry.evaluate.crossed import read_crossed
 from canonry.evaluate.definitions import Definition, question_digest, read_definition
-from canonry.evaluate.scorers import read_cross_fitted, read_questions, read_scorer
 from canonry.landing import naive_utc
 from canonry.release import Release
 from canonry.score import AnsweredCall, Encode, Measured, Score, ScoreCalls
@@ -45,6 +45,8 @@ class Ready:
     """Which of a day's calls it may have seen in training, or others of their group, without a score that knows not."""
     wants: Callable[[AnsweredCall], bool] = lambda call: True
     """Whether it can say anything of a call at all."""
+    of_day: Callable[[Sequence[AnsweredCall]], ScoreCalls] | None = None
+    """`score` for one that must know a day's other calls; None for one that need not."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,12 @@ def score_day(lake_zone: Storage, scorer: Ready, day: dt.date) -> Scored:
     rows = []
     if asked:
         seen = frozenset(scorer.seen(calls))
+        score = scorer.of_day(calls) if scorer.of_day else scorer.score
         for start in range(0, len(asked), AT_ONCE):
             part = asked[start : start + AT_ONCE]
             rows += [
                 _row(scorer, call, figure, call.inference_id in seen)
-                for call, figures in zip(part, scorer.score(part), strict=True)
+                for call, figures in zip(part, score(part), strict=True)
                 for figure in figures
             ]
     scored = len({row["inference_id"] for row in rows})
@@ -106,27 +109,31 @@ def trained_scorer(
 ) -> Ready:
     """A trained scorer of groundedness, ready. Raises ScorerError, ReleaseError.
 
-    A call that the scorer was trained on has the score of scorers that had not seen its label; another of its session
-    that day, or with its question, is marked as seen in training.
+    A call that the scorer was trained on, and any other with its question or of its session that day, is scored by the
+    scorer that was trained without their fold; where two folds hold them, it is marked as seen in training.
     """
-    scorer, crossed, questions = read_scorer(release), read_cross_fitted(release), read_questions(release)
+    scorer = read_crossed(release)
 
-    def score(calls: Sequence[AnsweredCall]) -> list[list[Measured]]:
-        found = scorer.score([each.answer for each in calls], [each.facts for each in calls], encode)
-        said = [crossed.get(call.inference_id, score) for call, score in zip(calls, found, strict=True)]
-        return [[Measured(metric, each.value, tuple(marks(each, scorer.threshold, mark)))] for each in said]
+    def of_day(day: Sequence[AnsweredCall]) -> ScoreCalls:
+        folds = scorer.folds(day)
 
-    def seen(calls: Sequence[AnsweredCall]) -> set[str]:
-        sessions = {each.session for each in calls if each.session and each.inference_id in crossed}
-        return {
-            each.inference_id
-            for each in calls
-            if each.inference_id not in crossed
-            and (each.session in sessions or question_digest(each.answer.question) in questions)
-        }
+        def score(calls: Sequence[AnsweredCall]) -> list[list[Measured]]:
+            said = scorer.score(calls, folds, encode)
+            return [[Measured(metric, each.value, tuple(marks(each, scorer.scorer.threshold, mark)))] for each in said]
+
+        return score
 
     made_at = released_at(release)
-    return Ready(name, release.version, made_at, score, products, seen, lambda call: bool(call.answer.passages))
+    return Ready(
+        name,
+        release.version,
+        made_at,
+        lambda calls: of_day(calls)(calls),
+        products,
+        scorer.seen,
+        lambda call: bool(call.answer.passages),
+        of_day,
+    )
 
 
 def defined_scorer(

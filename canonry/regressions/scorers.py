@@ -11,8 +11,9 @@ from canonry.catalog import Catalog
 from canonry.catalog.specs import ComparisonSpec, GroundednessSpec
 from canonry.comparisons import CODE_VERSION, Comparison, Flip, spec_digest
 from canonry.encode import exported, files_of, load_onnx
+from canonry.evaluate.crossed import read_questions, read_scorer
 from canonry.evaluate.definitions import question_digest
-from canonry.evaluate.scorers import GoldItem, read_gold, read_questions, read_scorer
+from canonry.evaluate.scorers import GoldItem, read_gold
 from canonry.regressions.items import Item
 from canonry.regressions.judging import PEOPLE, Judge
 from canonry.regressions.sides import NothingToCompare

@@ -7,24 +7,16 @@ evaluated with numpy.
 
 from canonry.score.features import Encode, Rarity, Signals, rarity, signals
 from canonry.score.files import ScorerError, from_files, to_files
-from canonry.score.groundedness import (
-    Labeled,
-    Score,
-    Scorer,
-    Span,
-    TooFewLabels,
-    Trained,
-    cross_fitted,
-    judge,
-    train,
-    weigh,
-)
+from canonry.score.groundedness import CrossFitted, Score, Scorer, Span, Trained, cross_fitted, judge, train, weigh
 from canonry.score.interface import AnsweredCall, Measured, ScoreCalls
+from canonry.score.labeled import FOLDS, Labeled, TooFewLabels
 from canonry.score.signals import Answer
 
 __all__ = [
+    "FOLDS",
     "Answer",
     "AnsweredCall",
+    "CrossFitted",
     "Encode",
     "Labeled",
     "Measured",

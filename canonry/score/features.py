@@ -9,10 +9,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from canonry.score import structured
-from canonry.score.nearest import NEAREST, Vectors, nearest
-from canonry.score.signals import Answer, Passages, lexical, read_passages
-from canonry.score.text import Sentence, sentences, stem, words
+from canonry.score import hours, structured
+from canonry.score.nearest import NEAREST, STRANGE, Vectors, contrast, nearest, strange
+from canonry.score.signals import STOP, Answer, Passages, lexical, read_passages
+from canonry.score.text import Sentence, clauses, sentences, stem, words
+from canonry.score.together import together
 
 Encode = Callable[[Sequence[str]], np.ndarray]
 """Vectors of texts, (n, dimension), of length 1."""
@@ -33,6 +34,8 @@ class Signals:
     """float64 (sentences, len(COLUMNS))"""
     words: tuple[frozenset[str], ...]
     """By sentence: its words, whether the passages have them, pairs of words, and claims about fields of a record."""
+    contrast: np.ndarray
+    """float32 (sentences, 2 * dimension): see `canonry.score.nearest.contrast`; of width 0 without an encoder."""
     shape: np.ndarray
     """float64 (answers, len(SHAPE)): what kind of passages and question it had."""
 
@@ -45,6 +48,7 @@ class Signals:
             np.r_[0, np.cumsum(counts)],
             self.values[rows],
             tuple(self.words[row] for row in rows),
+            self.contrast[rows],
             self.shape[answers],
         )
 
@@ -92,30 +96,49 @@ def signals(answers: Sequence[Answer], rare: Rarity, encode: Encode | None) -> S
         if (question, each.passages) not in sources:
             sources[question, each.passages] = read_passages(question, each.passages)
     read = [sources[question, each.passages] for question, each in zip(asked, answers, strict=True)]
+    content = [[_content(each.text) for each in part] for part in cut]
     vectors = encode and Vectors.of(
         encode,
         [sentence.text for part in cut for sentence in part],
         sources.values(),
         [question for question in asked if question],
+        [word for part, source in zip(content, read, strict=True) for said in part for word in _foreign(said, source)],
     )
-    values, said, shape = [], [], []
-    for question, source, part in zip(asked, read, cut, strict=True):
-        flags = structured.flags(source.leaves)
+    values, said, contrasts, shape = [], [], [], []
+    for question, source, part, contents in zip(asked, read, cut, content, strict=True):
+        flags, open_hours = structured.flags(source.leaves), hours.hours(source.leaves)
         near = nearest([each.text for each in part], question, source, vectors)
-        for place, sentence in enumerate(part):
+        contrasts.append(contrast([each.text for each in part], source, vectors))
+        known = vectors.rows(source.content) if vectors and source.content else np.zeros((0, 0))
+        wanted = frozenset(map(stem, _content(question)))
+        for place, (sentence, own) in enumerate(zip(part, contents, strict=True)):
             claims = structured.claims(sentence.text, flags)
+            weight = {word: rare.weights.get(word, rare.most) for word in own}
             found = lexical(sentence.text, source, rare.weights, rare.most) | structured.signals(claims)
-            values.append((*found.values(), place / max(1, len(part) - 1), len(part), *near[place]))
+            found |= together([_content(each) for each in clauses(sentence.text)], wanted, source, weight)
+            found |= hours.signals(sentence.text, open_hours) if source.leaves else _NO_HOURS
+            foreign = strange(_foreign(own, source), weight, known, vectors)
+            values.append((*found.values(), place / max(1, len(part) - 1), len(part), *near[place], *foreign))
             said.append(_words(sentence.text, source, claims))
         length = sum(len(words(each.text)) for each in part)
         shape.append((bool(source.leaves), bool(question), np.log1p(len(words(source.text))), np.log1p(length)))
+    starts = np.r_[0, np.cumsum([len(part) for part in cut])].astype(np.int64)
     return Signals(
         tuple(cut),
-        np.r_[0, np.cumsum([len(part) for part in cut])].astype(np.int64),
+        starts,
         np.array(values, dtype=np.float64).reshape(-1, len(COLUMNS)),
         tuple(said),
+        np.concatenate(contrasts) if contrasts else np.zeros((0, 0), dtype=np.float32),
         np.array(shape, dtype=np.float64).reshape(-1, len(SHAPE)),
     )
+
+
+def _content(text: str) -> list[str]:
+    return [word for word in words(text) if word not in STOP and not word[0].isdigit()]
+
+
+def _foreign(content: Sequence[str], source: Passages) -> list[str]:
+    return [word for word in content if stem(word) not in source.stems]
 
 
 def _question(answer: Answer) -> str:
@@ -136,10 +159,14 @@ def _words(sentence: str, source: Passages, claims: Sequence[structured.Claim]) 
 
 
 _EMPTY = read_passages("", ())
+_NO_HOURS = dict.fromkeys(hours.signals("", {}), 0.0)
 COLUMNS = (
     *lexical("", _EMPTY, {}, 1.0),
     *structured.signals(()),
+    *together((), frozenset(), _EMPTY, {}),
+    *_NO_HOURS,
     "place",
     "sentences",
     *NEAREST,
+    *STRANGE,
 )

@@ -8,19 +8,22 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from canonry.lake import parquet_bytes
 from canonry.score.features import COLUMNS, SHAPE, Rarity
-from canonry.score.groundedness import Scorer
+from canonry.score.groundedness import ANSWER_COLUMNS, LAST, SENTENCE_COLUMNS, Scorer
 from canonry.score.linear import WordModel
 from canonry.score.pooling import POOLED, Logistic
+from canonry.score.ridge import Ridge
 from canonry.score.trees import Forest
 
-FORMAT_VERSION = 1
-SCORER, NODES, WORDS = "scorer.json", "nodes.parquet", "words.parquet"
+FORMAT_VERSION = 2
+SCORER, NODES, WORDS, DIRECTIONS = "scorer.json", "nodes.parquet", "words.parquet", "directions.parquet"
 
 _NODES = {"feature": np.int16, "threshold": np.float64, "left": np.int32, "right": np.int32, "value": np.float32}
+_COLUMNS = {"sentence": len(SENTENCE_COLUMNS), "answer": len(ANSWER_COLUMNS)}
 _PARTS = ("rarity", "sentence", "answer")
 
 
@@ -31,13 +34,18 @@ class ScorerError(Exception):
 def to_files(scorer: Scorer) -> dict[str, bytes]:
     """The payload of a release: the same bytes for the same scorer."""
     last = scorer.last
+    forests = {"sentence": scorer.sentence_forest, "answer": scorer.answer_forest}
     about = {
         "format_version": FORMAT_VERSION,
         "columns": list(COLUMNS),
         "shape": list(SHAPE),
         "pooled": list(POOLED),
-        "roots": scorer.sentence_forest.roots.tolist(),
-        "intercepts": {"sentence": scorer.sentence_words.intercept, "answer": scorer.answer_words.intercept},
+        "roots": {name: forest.roots.tolist() for name, forest in forests.items()},
+        "intercepts": {
+            "sentence": scorer.sentence_words.intercept,
+            "answer": scorer.answer_words.intercept,
+            "directions": scorer.sentence_ridge.intercept,
+        },
         "rarity_most": scorer.rarity.most,
         "last": {
             "columns": list(last.columns),
@@ -49,7 +57,10 @@ def to_files(scorer: Scorer) -> dict[str, bytes]:
         "facts": [list(each) for each in scorer.facts],
         "threshold": scorer.threshold,
     }
-    nodes = pa.table({name: getattr(scorer.sentence_forest, name) for name in _NODES})
+    nodes = pa.concat_tables(
+        pa.table({"forest": [name] * len(forest.left), **{column: getattr(forest, column) for column in _NODES}})
+        for name, forest in forests.items()
+    )
     words = {
         "rarity": scorer.rarity.weights,
         "sentence": dict(zip(scorer.sentence_words.features, scorer.sentence_words.weights.tolist(), strict=True)),
@@ -59,6 +70,7 @@ def to_files(scorer: Scorer) -> dict[str, bytes]:
     return {
         SCORER: json.dumps(about, indent=1, sort_keys=True, allow_nan=False).encode() + b"\n",
         NODES: parquet_bytes(nodes),
+        DIRECTIONS: parquet_bytes(pa.table({"weight": pa.array(scorer.sentence_ridge.weights, pa.float64())})),
         WORDS: parquet_bytes(
             pa.table(
                 {
@@ -78,7 +90,8 @@ def from_files(read: Callable[[str], bytes]) -> Scorer:
         _check(about)
         nodes = pq.read_table(pa.BufferReader(read(NODES)))
         words = pq.read_table(pa.BufferReader(read(WORDS)))
-        return _scorer(about, _nodes(about, nodes), words)
+        directions = pq.read_table(pa.BufferReader(read(DIRECTIONS)))["weight"].to_numpy()
+        return _scorer(about, {name: _nodes(name, about, nodes) for name in _COLUMNS}, directions, words)
     except (KeyError, TypeError, ValueError, AttributeError, pa.ArrowInvalid) as error:
         raise ScorerError(f"the scorer's files do not fit together: {type(error).__name__}: {error}") from None
 
@@ -92,19 +105,20 @@ def _check(about: Mapping[str, Any]) -> None:
             raise ScorerError(f"{SCORER}: {name}: these signals are not those of this version; train the scorer again")
 
 
-def _nodes(about: Mapping[str, Any], table: pa.Table) -> Forest:
+def _nodes(name: str, about: Mapping[str, Any], whole: pa.Table) -> Forest:
+    table = whole.filter(pc.equal(whole["forest"], name))
     forest = Forest(
-        np.array(about["roots"], dtype=np.int32),
-        *(table[name].to_numpy().astype(kind) for name, kind in _NODES.items()),
+        np.array(about["roots"][name], dtype=np.int32),
+        *(table[column].to_numpy().astype(kind) for column, kind in _NODES.items()),
     )
-    size, columns = table.num_rows, len(COLUMNS) + len(SHAPE) + 1
+    size, columns = table.num_rows, _COLUMNS[name]
     inner = forest.left >= 0
     # A child lies behind its parent, so that no walk goes on for ever.
     behind = np.arange(size)[inner]
-    for name in ("left", "right"):
-        children = getattr(forest, name)[inner]
+    for side in ("left", "right"):
+        children = getattr(forest, side)[inner]
         if not ((children > behind) & (children < size)).all():
-            raise ScorerError(f"{NODES}: {name}: names nodes that are not behind their own")
+            raise ScorerError(f"{NODES}: {side}: names nodes that are not behind their own")
     if not ((forest.feature[inner] >= 0) & (forest.feature[inner] < columns)).all():
         raise ScorerError(f"{NODES}: feature: expected 0 to {columns - 1}")
     if not len(forest.roots) or not ((forest.roots >= 0) & (forest.roots < size)).all():
@@ -112,7 +126,7 @@ def _nodes(about: Mapping[str, Any], table: pa.Table) -> Forest:
     return forest
 
 
-def _scorer(about: Mapping[str, Any], forest: Forest, words: pa.Table) -> Scorer:
+def _scorer(about: Mapping[str, Any], forests: Mapping[str, Forest], directions: np.ndarray, words: pa.Table) -> Scorer:
     by_part: dict[str, dict[str, float]] = {part: {} for part in _PARTS}
     for part, word, weight in zip(*(words[name].to_pylist() for name in ("part", "word", "weight")), strict=True):
         by_part[part][word] = weight
@@ -124,7 +138,7 @@ def _scorer(about: Mapping[str, Any], forest: Forest, words: pa.Table) -> Scorer
     last = about["last"]
     mean, scale, weights = (np.array(last[name], dtype=np.float64) for name in ("mean", "scale", "weights"))
     facts = tuple((str(name), str(value)) for name, value in about["facts"])
-    columns = (*POOLED, *SHAPE, "words", *(f"{name}={value}" for name, value in facts))
+    columns = (*LAST, *(f"{name}={value}" for name, value in facts))
     if tuple(last["columns"]) != columns or any(
         len(last[each]) != len(columns) for each in ("mean", "scale", "weights")
     ):
@@ -132,8 +146,10 @@ def _scorer(about: Mapping[str, Any], forest: Forest, words: pa.Table) -> Scorer
     return Scorer(
         Rarity(by_part["rarity"], float(about["rarity_most"])),
         word_model("sentence"),
-        forest,
+        Ridge(directions.astype(np.float64), float(about["intercepts"]["directions"])),
+        forests["sentence"],
         word_model("answer"),
+        forests["answer"],
         Logistic(columns, mean, scale, weights, float(last["intercept"])),
         facts,
         float(about["threshold"]),

@@ -11,36 +11,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from canonry.score.features import SHAPE, Encode, Rarity, Signals, rarity, signals
+from canonry.score.features import COLUMNS, SHAPE, Encode, Rarity, Signals, rarity, signals
+from canonry.score.labeled import FOLDS, Labeled, balanced_folds, blind_folds, sentence_labels
 from canonry.score.linear import WordModel, fit_words
 from canonry.score.pooling import POOLED, Logistic, fit_logistic, pool
+from canonry.score.ridge import Ridge, fit_ridge
 from canonry.score.signals import Answer
 from canonry.score.trees import Forest, fit_forest
 
+RIDGE_REGULARIZATION = 30.0
 SENTENCE_REGULARIZATION, ANSWER_REGULARIZATION, LAST_REGULARIZATION = 0.5, 2.0, 3.0
+SENTENCE_COLUMNS = (*COLUMNS, *SHAPE, "words", "directions")
+ANSWER_COLUMNS = (*(f"{how} {name}" for how in ("mean", "most") for name in COLUMNS), *POOLED, *SHAPE, "words")
+"""Columns that the trees of sentences and of answers are given."""
 
-FOLDS = 5
-
-LEAST_OF_A_CLASS = 10
-"""Answers of either class, from different sources, without which nothing is trained."""
-
-
-class TooFewLabels(ValueError):
-    """A scorer cannot be trained on so little; the message says what there is and what is needed."""
-
-
-@dataclass(frozen=True)
-class Labeled:
-    """An answer that people judged."""
-
-    answer: Answer
-    hallucinated: bool
-    spans: tuple[tuple[int, int], ...]
-    """First and after the last character of what is unsupported; none where it is not known, or nothing is."""
-    source: str
-    """Answers from one source are never on both sides of a fold."""
-    facts: Mapping[str, str | None]
-    """Governance features by name: product, response_model."""
+LAST = (*POOLED, *SHAPE, "words", "forest")
+"""Columns of the last step, before those of governance features."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +52,10 @@ class Scorer:
 
     rarity: Rarity
     sentence_words: WordModel
+    sentence_ridge: Ridge
     sentence_forest: Forest
     answer_words: WordModel
+    answer_forest: Forest
     last: Logistic
     facts: tuple[tuple[str, str], ...]
     """Values of governance features that it knows, by name; none in a scorer of the text alone."""
@@ -82,11 +70,11 @@ class Scorer:
 
     def score_signals(self, found: Signals, facts: Sequence[Mapping[str, str | None]]) -> list[Score]:
         """The same from signals that were made with this scorer's rarity."""
-        said = self.sentence_words.log_odds(found.words)
-        of_sentences = self.sentence_forest.probability(_rows(found, said))
-        values = self.last.probability(
-            _last_rows(found, of_sentences, self.answer_words.log_odds(found.whole()), facts, self.facts)
-        )
+        said = np.column_stack([self.sentence_words.log_odds(found.words), self.sentence_ridge.value(found.contrast)])
+        of_sentences = self.sentence_forest.probability(_sentence_rows(found, said))
+        words = self.answer_words.log_odds(found.whole())
+        of_answers = self.answer_forest.probability(_answer_rows(found, of_sentences, words))
+        values = self.last.probability(_last_rows(found, of_sentences, words, of_answers, facts, self.facts))
         return _scores(found, values, of_sentences)
 
 
@@ -105,12 +93,25 @@ class Judged:
     found: Signals
     rarity: Rarity
     sentence_words: WordModel
+    sentence_ridge: Ridge
     sentence_forest: Forest
     answer_words: WordModel
+    answer_forest: Forest
     fold: np.ndarray
     """int64 (answers,): models that judged an answer were trained on the other folds."""
     of_sentences: np.ndarray
     of_words: np.ndarray
+    of_answers: np.ndarray
+
+
+@dataclass(frozen=True)
+class CrossFitted:
+    """What it was trained on, as scorers judge it that were trained without its fold; and those scorers, by fold."""
+
+    scores: tuple[Score, ...]
+    fold: np.ndarray
+    """int64 (answers,)"""
+    scorers: tuple[Scorer, ...]
 
 
 def train(labeled: Sequence[Labeled], encode: Encode | None, *, facts: Sequence[str] = (), seed: int = 0) -> Trained:
@@ -126,11 +127,16 @@ def train(labeled: Sequence[Labeled], encode: Encode | None, *, facts: Sequence[
 def judge(labeled: Sequence[Labeled], found: Signals, rare: Rarity, *, seed: int = 0) -> Judged:
     """Train the models of sentences and words, from signals that were made with this rarity. Raises TooFewLabels."""
     positive = np.array([each.hallucinated for each in labeled], dtype=bool)
-    fold = _folds([each.source for each in labeled], positive)
-    known, unsupported = _sentence_labels(labeled, found)
+    fold = balanced_folds([each.source for each in labeled], positive)
+    known, unsupported = sentence_labels(labeled, found.sentences)
     sentence_fold = np.repeat(fold, np.diff(found.starts))
     whole = found.whole()
-    said, judged, words = (np.empty(len(rows)) for rows in (known, known, positive))
+    said, judged, words, whole_judged = (
+        np.empty((len(known), 2)),
+        np.empty(len(known)),
+        np.empty(len(positive)),
+        np.empty(len(positive)),
+    )
 
     def sentence_words(use: np.ndarray) -> WordModel:
         rows = np.flatnonzero(use & known)
@@ -139,27 +145,46 @@ def judge(labeled: Sequence[Labeled], found: Signals, rare: Rarity, *, seed: int
     def answer_words(use: np.ndarray) -> WordModel:
         return fit_words([whole[row] for row in np.flatnonzero(use)], positive[use], ANSWER_REGULARIZATION)
 
+    ridge, ridges = fit_ridge(
+        found.contrast[known], unsupported[known], sentence_fold[known], FOLDS, RIDGE_REGULARIZATION
+    )
     for held in range(FOLDS):
         out = np.flatnonzero(sentence_fold == held)
-        said[out] = sentence_words(sentence_fold != held).log_odds([found.words[row] for row in out])
+        said[out, 0] = sentence_words(sentence_fold != held).log_odds([found.words[row] for row in out])
+        said[out, 1] = ridges[held].value(found.contrast[out])
         out = np.flatnonzero(fold == held)
         words[out] = answer_words(fold != held).log_odds([whole[row] for row in out])
-    rows = _rows(found, said)
+    rows = _sentence_rows(found, said)
     for held in range(FOLDS):
         use, out = (sentence_fold != held) & known, sentence_fold == held
         judged[out] = fit_forest(rows[use], unsupported[use], seed).probability(rows[out])
+    answer_rows = _answer_rows(found, judged, words)
+    for held in range(FOLDS):
+        use, out = fold != held, fold == held
+        whole_judged[out] = fit_forest(answer_rows[use], positive[use], seed).probability(answer_rows[out])
     all_sentences, all_answers = np.ones(len(known), dtype=bool), np.ones(len(positive), dtype=bool)
-    forest = fit_forest(rows[known], unsupported[known], seed)
-    return Judged(found, rare, sentence_words(all_sentences), forest, answer_words(all_answers), fold, judged, words)
+    return Judged(
+        found,
+        rare,
+        sentence_words(all_sentences),
+        ridge,
+        fit_forest(rows[known], unsupported[known], seed),
+        answer_words(all_answers),
+        fit_forest(answer_rows, positive, seed),
+        fold,
+        judged,
+        words,
+        whole_judged,
+    )
 
 
 def weigh(judged: Judged, labeled: Sequence[Labeled], facts: Sequence[str] = ()) -> Trained:
     """Fit the last step, of the answers that were judged, with the governance features named."""
     positive = np.array([each.hallucinated for each in labeled], dtype=bool)
     values = _known_values(labeled, facts)
-    columns = (*POOLED, *SHAPE, "words", *(f"{name}={value}" for name, value in values))
+    columns = (*LAST, *(f"{name}={value}" for name, value in values))
     given = [each.facts for each in labeled]
-    rows = _last_rows(judged.found, judged.of_sentences, judged.of_words, given, values)
+    rows = _last_rows(judged.found, judged.of_sentences, judged.of_words, judged.of_answers, given, values)
     probability = np.empty(len(positive))
     for held in range(FOLDS):
         use, out = judged.fold != held, judged.fold == held
@@ -167,97 +192,83 @@ def weigh(judged: Judged, labeled: Sequence[Labeled], facts: Sequence[str] = ())
     scorer = Scorer(
         judged.rarity,
         judged.sentence_words,
+        judged.sentence_ridge,
         judged.sentence_forest,
         judged.answer_words,
+        judged.answer_forest,
         fit_logistic(columns, rows, positive, LAST_REGULARIZATION),
         values,
-        best_threshold(positive, probability),
+        best_threshold(probability),
     )
     return Trained(scorer, tuple(_scores(judged.found, probability, judged.of_sentences)))
 
 
 def cross_fitted(
     labeled: Sequence[Labeled], found: Signals, rare: Rarity, *, facts: Sequence[str] = (), seed: int = 0
-) -> list[Score]:
-    """Scores of answers by scorers of which no part has seen a label of the answer's source.
+) -> CrossFitted:
+    """Scores of answers by scorers of which no part has seen a label of the answer's source, and those scorers.
 
     Sources are dealt to folds whatever their labels are, and a whole scorer is trained without each fold. Estimates
     that join labels and scores need these. Raises TooFewLabels.
     """
-    names, of = np.unique([each.source for each in labeled], return_inverse=True)
-    rank = np.empty(len(names), dtype=np.int64)
-    rank[np.lexsort((np.arange(len(names)), -np.bincount(of)))] = np.arange(len(names))
-    fold = rank[of] % FOLDS
+    fold = blind_folds([each.source for each in labeled])
     scores: list[Score | None] = [None] * len(labeled)
+    scorers = []
     for held in range(FOLDS):
         use, out = np.flatnonzero(fold != held), np.flatnonzero(fold == held)
         rest = [labeled[each] for each in use]
-        scorer = weigh(judge(rest, found.take(use), rare, seed=seed), rest, facts).scorer
+        scorers.append(weigh(judge(rest, found.take(use), rare, seed=seed), rest, facts).scorer)
         given = [labeled[each].facts for each in out]
-        for place, score in zip(out, scorer.score_signals(found.take(out), given) if len(out) else [], strict=True):
+        said = scorers[-1].score_signals(found.take(out), given) if len(out) else []
+        for place, score in zip(out, said, strict=True):
             scores[place] = score
-    return [score for score in scores if score is not None]
+    return CrossFitted(tuple(score for score in scores if score is not None), fold, tuple(scorers))
 
 
-def best_threshold(positive: np.ndarray, probability: np.ndarray) -> float:
-    """The probability at and above which calling answers hallucinated gives the greatest F1; the lowest of equals."""
-    order = np.argsort(-probability, kind="stable")
-    hits = np.cumsum(positive[order])
-    f1 = 2 * hits / (np.arange(1, len(order) + 1) + positive.sum())
-    # Answers of one probability fall on the same side.
-    last = np.r_[np.diff(probability[order]) != 0, True]
-    best = np.flatnonzero(last & (f1 >= f1[last].max() - 1e-12))[-1]
-    following = probability[order][best + 1] if best + 1 < len(order) else 0.0
-    return float((probability[order][best] + following) / 2)
+def best_threshold(probability: np.ndarray) -> float:
+    """The probability at and above which calling answers hallucinated gives the greatest F1 that may be expected.
 
-
-def _folds(sources: Sequence[str], positive: np.ndarray) -> np.ndarray:
-    """The fold of each answer, int64 (n,): sources, from those with most positives on, to the fold with fewest."""
-    names, of = np.unique(sources, return_inverse=True)
-    weight = np.bincount(of, minlength=len(names)), np.bincount(of, positive, len(names)).astype(int)
-    for name, mask in (("hallucinated", positive), ("grounded", ~positive)):
-        found = len(np.unique(of[mask]))
-        if mask.sum() < LEAST_OF_A_CLASS or found < FOLDS:
-            raise TooFewLabels(
-                f"{mask.sum()} {name} answers from {found} sources: at least {LEAST_OF_A_CLASS} from {FOLDS} are needed"
-            )
-    chosen = np.empty(len(names), dtype=np.int64)
-    load = np.zeros((FOLDS, 2))
-    for each in np.lexsort((np.arange(len(names)), -weight[0], -weight[1])):
-        chosen[each] = min(range(FOLDS), key=lambda fold: (load[fold, 0], load[fold, 1], fold))
-        load[chosen[each]] += weight[1][each], weight[0][each]
-    return chosen[of]
-
-
-def _sentence_labels(labeled: Sequence[Labeled], found: Signals) -> tuple[np.ndarray, np.ndarray]:
-    """Of each sentence, whether its label is known and whether it is unsupported, both bool (sentences,).
-
-    Of a hallucinated answer without spans nothing is known of its sentences; where none has any, each counts as its
-    answer does.
+    Expected as far as probabilities hold: it moves less with the sample than what is best on the labels themselves.
+    N. Ye et al., Optimizing F-measure: a tale of two approaches (ICML 2012).
     """
-    localised = any(each.spans for each in labeled)
-    known, unsupported = [], []
-    for each, part in zip(labeled, found.sentences, strict=True):
-        for sentence in part:
-            hit = any(start < sentence.end and sentence.start < end for start, end in each.spans)
-            known.append(bool(each.spans) or not each.hallucinated or not localised)
-            unsupported.append(each.hallucinated and (hit or not localised))
-    return np.array(known, dtype=bool), np.array(unsupported, dtype=bool)
+    falling = np.sort(probability)[::-1]
+    f1 = 2 * np.cumsum(falling) / (np.arange(1, len(falling) + 1) + falling.sum())
+    # Answers of one probability fall on the same side.
+    last = np.r_[np.diff(falling) != 0, True]
+    best = int(np.argmax(np.where(last, f1, -1.0)))
+    following = falling[best + 1] if best + 1 < len(falling) else 0.0
+    return float((falling[best] + following) / 2)
 
 
-def _rows(found: Signals, said: np.ndarray) -> np.ndarray:
+def _sentence_rows(found: Signals, said: np.ndarray) -> np.ndarray:
     return np.column_stack([found.values, np.repeat(found.shape, np.diff(found.starts), axis=0), said])
+
+
+def _answer_rows(found: Signals, judged: np.ndarray, words: np.ndarray) -> np.ndarray:
+    means = np.add.reduceat(found.values, found.starts[:-1]) / np.diff(found.starts)[:, None]
+    most = np.maximum.reduceat(found.values, found.starts[:-1])
+    return np.column_stack([means, most, pool(judged, found.starts), found.shape, words])
 
 
 def _last_rows(
     found: Signals,
     judged: np.ndarray,
     words: np.ndarray,
+    of_answers: np.ndarray,
     facts: Sequence[Mapping[str, str | None]],
     values: Sequence[tuple[str, str]],
 ) -> np.ndarray:
     given = np.array([[each.get(name) == value for name, value in values] for each in facts], dtype=np.float64)
-    return np.column_stack([pool(judged, found.starts), found.shape, words, given.reshape(len(words), len(values))])
+    inside = np.clip(of_answers, 0.01, 0.99)
+    return np.column_stack(
+        [
+            pool(judged, found.starts),
+            found.shape,
+            words,
+            np.log(inside / (1 - inside)),
+            given.reshape(len(words), len(values)),
+        ]
+    )
 
 
 def _known_values(labeled: Sequence[Labeled], facts: Sequence[str]) -> tuple[tuple[str, str], ...]:

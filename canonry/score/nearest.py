@@ -23,6 +23,9 @@ NEAREST = (
 )
 """Cosines of a sentence to the passages' sentences, pairs of those, the question and the rest of the answer."""
 
+STRANGE = ("strangest_word", "strange_words", "strange_weight")
+"""Of words that the passages lack: how far they are from the passages' own words in meaning."""
+
 
 @dataclass(frozen=True)
 class Vectors:
@@ -37,11 +40,12 @@ class Vectors:
         answers: Sequence[str],
         sources: Iterable[Passages],
         questions: Sequence[str],
+        foreign: Sequence[str],
     ) -> Vectors:
-        """Of the sentences of answers and passages and of questions; each text once."""
-        texts = {*answers, *questions}
+        """Of sentences of answers and passages, questions, foreign words and those of passages; each text once."""
+        texts = {*answers, *questions, *foreign}
         for source in sources:
-            texts |= {*source.sentences}
+            texts |= {*source.sentences, *source.content}
         ordered = sorted(texts)
         return cls(dict(zip(ordered, encode(ordered), strict=True)))
 
@@ -79,3 +83,32 @@ def nearest(part: Sequence[str], question: str, source: Passages, vectors: Vecto
             )
         )
     return found
+
+
+def strange(
+    foreign: Sequence[str], weight: Mapping[str, float], known: np.ndarray, vectors: Vectors | None
+) -> tuple[float, ...]:
+    """Of a sentence's words that the passages lack, with their rarity, against the vectors of the passages' words.
+
+    Values in the order of STRANGE.
+    """
+    if vectors is None or not foreign or not len(known):
+        return (0.0,) * len(STRANGE)
+    distance = 1 - (vectors.rows(foreign) @ known.T).max(axis=1)
+    weights = np.array([weight[word] for word in foreign])
+    return float(distance.max()), float(distance.sum()), float((distance * weights).max())
+
+
+def contrast(part: Sequence[str], source: Passages, vectors: Vectors | None) -> np.ndarray:
+    """Of each sentence of one answer, its vector, and its product with that of the passages' nearest sentence by value.
+
+    float32 (sentences, 2 * dimension); of width 0 without vectors.
+    """
+    if vectors is None:
+        return np.zeros((len(part), 0), dtype=np.float32)
+    said = vectors.rows(part)
+    if not source.sentences:
+        return np.hstack([said, np.zeros_like(said)])
+    known = vectors.rows(source.sentences)
+    beside = known[(said @ known.T).argmax(axis=1)]
+    return np.hstack([said, said * beside * np.float32(said.shape[1] ** 0.5)])

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from canonry.score.text import Leaf, plain, record, sentences, stem, words
+from canonry.score.text import Leaf, clock, plain, record, sentences, stem, words
 
 _NAME = re.compile(r"(?<!^)(?<![.!?:\"“(] )\b[A-Z][A-Za-z'’-]+")
 _NEGATION = re.compile(r"\b(?:not?|never|none|neither|nor|without|cannot|unable|lacks?|\w+n['’]t)\b", re.IGNORECASE)
@@ -52,6 +52,15 @@ class Passages:
     grams: tuple[frozenset[tuple[str, ...]], ...]
     numbers: frozenset[str]
     per_sentence: tuple[frozenset[str], ...]
+    sentence_stems: tuple[frozenset[str], ...]
+    """Of each sentence, of its content words."""
+    content: tuple[str, ...]
+    """Words that say something, each once."""
+    places: Mapping[str, frozenset[int]]
+    """Sentences that have a stem."""
+    passage_of: tuple[int, ...]
+    """Of each sentence, which passage it is from."""
+    passage_stems: tuple[frozenset[str], ...]
     text: str
 
 
@@ -59,15 +68,24 @@ def read_passages(question: str, passages: Sequence[str]) -> Passages:
     """Sentences, words and values; the question's words count as known too."""
     found: list[str] = []
     leaves: list[Leaf] = []
-    for passage in passages:
+    passage_of: list[int] = []
+    for number, passage in enumerate(passages):
         inside = record(passage)
         if inside is None:
             found += [each.text for each in sentences(passage)]
-            continue
-        leaves += inside
-        for leaf in inside:
-            found += [each.text for each in sentences(plain(leaf))]
+        else:
+            leaves += inside
+            found += [each.text for leaf in inside for each in sentences(plain(leaf))]
+        passage_of += [number] * (len(found) - len(passage_of))
     cut = [words(each) for each in found]
+    stems = tuple(frozenset(stem(word) for word in part if word not in STOP) for part in cut)
+    places: dict[str, set[int]] = {}
+    for place, part in enumerate(stems):
+        for each in part:
+            places.setdefault(each, set()).add(place)
+    by_passage = [frozenset[str]()] * len(passages)
+    for number, part in zip(passage_of, stems, strict=True):
+        by_passage[number] |= part
     asked = words(question)
     everything = [word for part in cut for word in part]
     grams = tuple(
@@ -83,6 +101,11 @@ def read_passages(question: str, passages: Sequence[str]) -> Passages:
         grams,
         frozenset(numbers(text + " " + question)),
         tuple(frozenset(part) for part in cut),
+        stems,
+        tuple(sorted({word for part in cut for word in part if word not in STOP and not word[0].isdigit()})),
+        {each: frozenset(found) for each, found in places.items()},
+        tuple(passage_of),
+        tuple(by_passage),
         text,
     )
 
@@ -97,12 +120,8 @@ def numbers(text: str) -> list[str]:
     """Numbers and times in one spelling: 1,000 is 1000, 5 PM is 17:00, three is 3, 4.0 is 4."""
     found = []
     for match in _NUMBER.finditer(text):
-        if match["half"]:
-            hour = int(match["hour"]) % 12 + (12 if match["half"].lower() == "p" else 0)
-            found.append(f"{hour}:{int(match['minute'] or 0):02d}")
-        elif match["clock"]:
-            clock, _, minute = match["clock"].partition(":")
-            found.append(f"{int(clock)}:{int(minute):02d}")
+        if match["half"] or match["clock"]:
+            found.append(clock(match.group()))
         else:
             value = float(match["plain"].replace(",", ""))
             found.append(f"{value:g}")

@@ -13,6 +13,7 @@ _ENUMERATOR = re.compile(
     r"(?:^|\n)\s*(?:\d{1,2}|[A-Za-z])[.)]$|\b(?:Mr|Mrs|Ms|Dr|St|Jr|Sr|vs|No|Inc|Co|Ltd|U\.S|[A-Z])\.$"
 )
 _WORD = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)?")
+_TIME = re.compile(r"(?P<hour>\d{1,2})(?::(?P<minute>\d{1,2}))?\s*(?:(?P<half>[ap])\.?m?\.?)?", re.IGNORECASE)
 _CLAUSE = re.compile(r"[,;:()–—]|\b(?:and|but|or|while|which|who|because|including|such as|although|as well as)\b")
 _CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
@@ -64,6 +65,17 @@ def clauses(sentence: str) -> list[str]:
     """Its parts of at least two words, or the sentence itself."""
     found = [part.strip() for part in _CLAUSE.split(sentence)]
     return [part for part in found if len(_WORD.findall(part)) > 1] or [sentence]
+
+
+def clock(time: str) -> str:
+    """A time of day in one spelling: 5 PM, 5:00 p.m. and 17:0 are 17:00."""
+    found = _TIME.fullmatch(time.strip())
+    if found is None:
+        return {"noon": "12:00", "midnight": "0:00"}.get(time.strip().lower(), time)
+    hour = int(found["hour"])
+    if half := found["half"]:
+        hour = hour % 12 + (12 if half.lower() == "p" else 0)
+    return f"{hour % 24}:{int(found['minute'] or 0):02d}"
 
 
 def record(passage: str) -> list[Leaf] | None:

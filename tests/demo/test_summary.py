@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -32,7 +33,7 @@ def test_it_tells_a_regression_only_where_the_intervals_do(
     _publish(zones, new_interval)
     text = _shown(zones)
     assert said in text
-    assert "12.0%" in text and "6.0% to 21.0%" in text and "120, simulated" in text
+    assert "12.0% 6.0% to 21.0% 5.0% to 23.0% 120, simulated" in text
 
 
 def test_it_shows_cost_by_team_the_gate_and_what_is_simulated(zones: Zones) -> None:
@@ -41,8 +42,31 @@ def test_it_shows_cost_by_team_the_gate_and_what_is_simulated(zones: Zones) -> N
     assert "docs-experience 0.007000, support 0.002000" in text
     assert "thumbs on 20 answers" in text and "80% of 20" in text
     assert "gate passed: recall@10 is 1.000" in text
+    assert "Which scorer reads every answer none: too few" in text
     assert "What is simulated" in text and "What was rejected: 0 events" in text
     assert "published/scorecard/index.html: all of this as one page" in text
+
+
+def test_it_names_the_scorer_and_what_its_gate_said(zones: Zones) -> None:
+    _publish(zones, (0.24, 0.45))
+    card = {
+        "gold": {"version": "0123456789abcdef"},
+        "cross_fitted": {"items": 209},
+        "verdict": {"word": "first", "message": "cross-fitted AUROC 0.810, at least 0.696"},
+    }
+    made = release_and_promote(
+        zones,
+        "scorers",
+        "groundedness",
+        {"card.json": json.dumps(card).encode()},
+        metadata={},
+        lineage={},
+        reason="t",
+        now=NOW,
+    )
+    text = _shown(zones)
+    assert f"groundedness {made.release.version} (production), trained from 209 labels of gold set 0123456789a" in text
+    assert "gate: first, cross-fitted AUROC 0.810, at least 0.696" in text
 
 
 def _shown(zones: Zones) -> str:
@@ -60,8 +84,9 @@ def _publish(zones: Zones, new_interval: tuple[float, float]) -> None:
     ]
     quality = [
         _estimate("1.0", 0.12, (0.06, 0.21), 120),
-        _estimate("1.0", 0.05, (0.0, 0.5), 17),
-        _estimate("1.1", 0.34, new_interval, 115),
+        _estimate("1.0", 0.13, (0.05, 0.23), 120) | {"estimator": "human_only", "preferred": False},
+        _estimate("1.0", 0.05, (0.0, 0.5), 17) | {"day": dt.date(2026, 11, 9)},
+        _estimate("1.1", 0.34, new_interval, 115) | {"estimator": "human_only"},
     ]
     thumbs = [_thumbs("team,product", 16, 20), _thumbs("team,product,response_model", 16, 20)]
     hours = {"product": "docs-site", "latency_p50_ms": 11.5, "latency_p95_ms": 20.5}
@@ -94,6 +119,8 @@ def _cost(team: str, product: str, version: str, cost: str) -> dict[str, Any]:
 def _estimate(version: str, value: float, interval: tuple[float, float], labels: int) -> dict[str, Any]:
     return {
         "day": dt.date(2026, 11, 8),
+        "eval": "hallucination-rate",
+        "estimator": "prediction_powered",
         "metric": "hallucination_rate",
         "slice": "response_model",
         "product": None,

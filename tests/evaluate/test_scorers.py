@@ -14,20 +14,21 @@ import pytest
 
 from canonry import lake, release
 from canonry.catalog.specs import GroundednessSpec
+from canonry.evaluate.crossed import Learned, read_crossed
 from canonry.evaluate.scorers import (
+    CANDIDATE,
     ITEMS_FILE,
     KIND,
     Candidate,
     gate,
-    read_cross_fitted,
     read_gold,
-    read_scorer,
     train_candidate,
+    why_train,
 )
 from canonry.evaluate.scoring import Ready, marks, score_day, trained_scorer
 from canonry.release import Release
-from canonry.score import Labeled, Score, Scorer, Span, TooFewLabels, trees
-from canonry.storage import Storage, Zones
+from canonry.score import AnsweredCall, Labeled, Score, Scorer, Span, TooFewLabels, trees
+from canonry.storage import Storage, Zones, open_zones
 from tests.score.made import letters, made_answers
 
 NOW = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
@@ -101,17 +102,27 @@ def write_day(lake_zone: Storage, labeled: Sequence[Labeled]) -> None:
         lake.write(lake_zone, kind, DAY, table, {})
 
 
+TEST_SOURCES = [f"source-{each}" for each in range(0, 40, 5)]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Candidate:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trees, "TREES", 8)
+        published = open_zones(tmp_path_factory.mktemp("trained")).published
+        return train_candidate(SPEC, publish_gold(published, made_answers(), TEST_SOURCES), letters, None, None)
+
+
 @pytest.fixture
-def made(zones: Zones) -> tuple[Release, Candidate]:
-    gold = publish_gold(zones.published, made_answers(), [f"source-{each}" for each in range(0, 40, 5)])
-    return gold, train_candidate(SPEC, gold, letters, None, None)
+def made(zones: Zones, trained: Candidate) -> tuple[Release, Candidate]:
+    return publish_gold(zones.published, made_answers(), TEST_SOURCES), trained
 
 
 def test_the_test_split_is_not_learned_and_the_card_says_what_was(
     zones: Zones, made: tuple[Release, Candidate]
 ) -> None:
     gold, candidate = made
-    crossed = read_cross_fitted(publish_scorer(zones.published, candidate))
+    crossed = read_crossed(publish_scorer(zones.published, candidate)).learned
     of_split = {each.inference_id: each.split for each in read_gold(gold, SPEC)}
     assert {of_split[each] for each in crossed} == {"train"}
     assert len(crossed) == list(of_split.values()).count("train") == 64
@@ -125,9 +136,42 @@ def test_the_test_split_is_not_learned_and_the_card_says_what_was(
     assert candidate.verdict.word == "first"
 
 
+def test_items_without_passages_teach_nothing(zones: Zones) -> None:
+    first, *others = made_answers(sources=2)
+    bare = dataclasses.replace(first, answer=dataclasses.replace(first.answer, passages=()))
+    gold = publish_gold(zones.published, [bare, *others])
+    assert [each.inference_id for each in read_gold(gold, SPEC)] == ["call-001", "call-002", "call-003"]
+
+
 def test_the_same_gold_gives_the_same_release(zones: Zones, made: tuple[Release, Candidate]) -> None:
     gold, candidate = made
     assert train_candidate(SPEC, gold, letters, None, None).files == candidate.files
+
+
+def test_a_scorer_is_trained_where_its_gold_set_or_what_it_may_know_is_new(
+    zones: Zones, made: tuple[Release, Candidate]
+) -> None:
+    assert why_train(zones.published, "risk", SPEC) is None
+    release.promote(zones.published, "gold", "groundedness", made[0].version, reason="made for this test", now=NOW)
+    assert why_train(zones.published, "risk", SPEC) == "risk was never trained"
+    version = publish_scorer(zones.published, made[1]).version
+    release.promote(zones.published, KIND, "risk", version, channel=CANDIDATE, reason="made for this test", now=NOW)
+    assert why_train(zones.published, "risk", SPEC) is None
+    assert why_train(zones.published, "risk", SPEC.model_copy(update={"facts": ()})) == "risk has another facts"
+    gold = publish_gold(zones.published, made_answers(seed=1))
+    release.promote(zones.published, "gold", "groundedness", gold.version, reason="made for this test", now=NOW)
+    assert why_train(zones.published, "risk", SPEC) == f"risk does not know the gold set {gold.version}"
+
+
+def test_what_cannot_be_read_any_more_is_no_rival(zones: Zones, made: tuple[Release, Candidate]) -> None:
+    gold, candidate = made
+    about = json.dumps({**json.loads(candidate.files["scorer.json"]), "format_version": 0}).encode()
+    old = publish_scorer(
+        zones.published, dataclasses.replace(candidate, files={**candidate.files, "scorer.json": about})
+    )
+    verdict = train_candidate(SPEC, gold, letters, old, letters).verdict
+    assert verdict.word == "first"
+    assert "cannot be read any more (scorer.json: format_version: found 0, expected 2" in verdict.message
 
 
 def test_a_version_that_lost_more_than_the_margin_is_not_promoted(
@@ -149,7 +193,7 @@ def _judged(truth: np.ndarray, wrong: int) -> tuple[Scorer, list[Score]]:
     return scorer, [Score(float(value), ()) for value in values]
 
 
-_SCORER = Scorer(*(None,) * 5, (), 0.5)  # type: ignore[arg-type]
+_SCORER = Scorer(*(None,) * 7, (), 0.5)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("lost", "word"), [(0, "not worse"), (30, "worse"), (6, "undecided")])
@@ -176,19 +220,23 @@ def test_two_versions_score_a_day_side_by_side(zones: Zones, made: tuple[Release
     assert (done.scored, done.known, done.skipped, done.without_text) == (len(labeled) + 1, 0, 1, 0)
     before = lake.read(zones.lake, "scores", [DAY])
 
-    # What was learned from has the score of scorers that had not seen it, what was not the released one's.
+    # What was learned from has the score of a scorer that was trained without it, what was not the released one's.
     by_call = dict(zip(before["inference_id"].to_pylist(), before["value"].to_pylist(), strict=True))
-    crossed = read_cross_fitted(first)
-    assert {each: by_call[each] for each in crossed} == {each: score.value for each, score in crossed.items()}
-    fresh = [place for place in range(len(labeled)) if f"call-{place:03d}" not in crossed]
-    own = read_scorer(first).score(
+    scorer = read_crossed(first)
+    assert {each: by_call[each] for each in scorer.learned} == {
+        each: learned.score.value for each, learned in scorer.learned.items()
+    }
+    fresh = [place for place in range(len(labeled)) if f"call-{place:03d}" not in scorer.learned]
+    own = scorer.scorer.score(
         [labeled[each].answer for each in fresh], [labeled[each].facts for each in fresh], letters
     )
     assert [by_call[f"call-{each:03d}"] for each in fresh] == pytest.approx([score.value for score in own])
 
-    # Its question is one of those that the labels are about, and it has no cross-fitted score.
-    seen = dict(zip(before["inference_id"].to_pylist(), before["seen_in_training"].to_pylist(), strict=True))
-    assert {each for each, flag in seen.items() if flag} == {"again"}
+    # It asks what a label is about, so that it is scored as if that label were its own.
+    without = scorer.without_fold[scorer.learned["call-002"].fold]
+    (expected,) = without.score([labeled[2].answer], [{"response_model": None}], letters)
+    assert by_call["again"] == pytest.approx(expected.value)
+    assert before["seen_in_training"].to_pylist() == [False] * before.num_rows
 
     again = score_day(zones.lake, ready(first), DAY)
     assert (again.scored, again.known) == (0, len(labeled) + 1)
@@ -200,6 +248,29 @@ def test_two_versions_score_a_day_side_by_side(zones: Zones, made: tuple[Release
     both = lake.read(zones.lake, "scores", [DAY])
     kept = both.filter(pc.equal(both["scorer_version"], first.version))
     assert kept.equals(before) and both.num_rows == 2 * before.num_rows
+
+
+def test_a_call_whose_question_and_session_lie_in_two_folds_was_seen(
+    zones: Zones, made: tuple[Release, Candidate]
+) -> None:
+    scorer = read_crossed(publish_scorer(zones.published, made[1]))
+    labeled = made_answers()
+    calls = [
+        AnsweredCall(f"call-{place:03d}", each.answer, each.facts, session=("docs", f"session-{place}"))
+        for place, each in enumerate(labeled)
+    ]
+    one = scorer.learned["call-002"].fold
+    other = next(place for place in range(80) if scorer.learned.get(f"call-{place:03d}", _ANY).fold not in (one, -1))
+    same = dataclasses.replace(calls[2], inference_id="same", session=("docs", "session-2"))
+    torn = dataclasses.replace(calls[2], inference_id="torn", session=("docs", f"session-{other}"))
+    folds = scorer.folds([*calls, same, torn])
+    assert folds["same"] == {one}
+    assert folds["torn"] == {one, scorer.learned[f"call-{other:03d}"].fold}
+    assert scorer.seen([*calls, same, torn]) == {"torn"}
+    assert scorer.score(calls[2:3], folds, letters) == [scorer.learned["call-002"].score]
+
+
+_ANY = Learned(-1, "", Score(0.0, ()))
 
 
 def test_marks_are_the_likeliest_sentences_of_what_is_called_hallucinated() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from canonry.score.groundedness import Labeled
+from canonry.score.labeled import Labeled
 from canonry.score.signals import Answer
 
 THINGS = ("harbour", "library", "bakery", "museum", "garden", "theatre", "market", "station", "school", "clinic")
@@ -37,7 +37,7 @@ def made_answers(sources: int = 40, seed: int = 0) -> list[Labeled]:
             lie = LIES[int(draw.integers(len(LIES)))]
             answer = " ".join([*said, lie] if lies else said)
             spans = ((len(answer) - len(lie), len(answer)),) if lies else ()
-            call = Answer(f"What about the {thing}?", (passage,), answer)
+            call = Answer(f"What about the {thing} of place {source}?", (passage,), answer)
             model = "reckless" if lies else "careful"
             found.append(Labeled(call, lies, spans, f"source-{source}", {"response_model": model}))
     return found

@@ -32,9 +32,9 @@ def test_what_is_read_scores_alike_and_writes_the_same_bytes(files: dict[str, by
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("format_version", 99, r"^scorer\.json: format_version: found 99, expected 1; train the scorer again$"),
+        ("format_version", 99, r"^scorer\.json: format_version: found 99, expected 2; train the scorer again$"),
         ("columns", ["words"], r"^scorer\.json: columns: these signals are not those of this version"),
-        ("roots", [10**6], r"^scorer\.json: roots: expected nodes of nodes\.parquet$"),
+        ("roots", {"sentence": [10**6], "answer": [0]}, r"^scorer\.json: roots: expected nodes of nodes\.parquet$"),
         ("facts", [], r"^scorer\.json: last: expected a weight for each of worst"),
         ("threshold", "high", r"^the scorer's files do not fit together"),
     ],
