@@ -87,7 +87,7 @@ def build(name: str, spec: IndexSpec, catalog: Catalog) -> dg.Definitions:
         description="Recall against exact search holds, and golden queries are surely answered no worse than released.",
     )
     def gate(platform: Platform) -> dg.AssetCheckResult:
-        reports = judge.check_candidates(platform.zones, name, platform.catalog.indexes[name])
+        reports = judge.check_candidates(platform.zones, name, platform.catalog.indexes[name], platform.published_at())
         if not reports:
             return dg.AssetCheckResult(passed=True, description="There are no documents yet, and so no candidate.")
         said = {each: "; ".join((*report.reasons, *report.flags)) for each, report in reports.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,6 +29,12 @@ class Contender:
     version: str
     index: TextIndex
     golden_vectors: np.ndarray
+    tuned: bool = False
+    """Golden queries had a say in how it was made."""
+
+    def asked_only(self, rows: Sequence[int]) -> Contender:
+        """The same, asked some of the golden queries alone."""
+        return replace(self, golden_vectors=self.golden_vectors[list(rows)])
 
 
 @dataclass(frozen=True)

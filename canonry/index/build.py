@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import asdict, dataclass, field
 
 import pyarrow as pa
@@ -70,13 +71,15 @@ class Build:
     gates: dict[str, GateReport] = field(default_factory=dict)
 
 
-def build_index(zones: Zones, name: str, spec: IndexSpec, encoder: EncoderFiles) -> Build:
+def build_index(
+    zones: Zones, name: str, spec: IndexSpec, encoder: EncoderFiles, now: dt.datetime | None = None
+) -> Build:
     """The whole story, up to the gate; what passes is released by `release_candidate`."""
     documents = read_documents(zones, name, spec, encoder)
     chunks = cut_documents(zones, name, spec, encoder)
     embeddings = embed_chunks(zones, name, encoder)
     versions = build_candidates(zones, name, spec, encoder)
-    reports = check_candidates(zones, name, spec)
+    reports = check_candidates(zones, name, spec, now)
     return Build(documents, chunks, embeddings, versions.get(name), reports.get(name), versions, reports)
 
 

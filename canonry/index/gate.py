@@ -5,6 +5,7 @@ What golden queries are compared by is in answers.py.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -12,8 +13,9 @@ import numpy as np
 
 from canonry.catalog.specs import Gate
 from canonry.index.answers import MEASURES, NAMES, Compared, Contender, HitRate, Measure, Worse, compare
-from canonry.index.golden import Golden
+from canonry.index.golden import Golden, by_provenance
 from canonry.index.recall import Recall, asked, measure_recall, rows_to_judge_by, tunes
+from canonry.index.soundness import Check
 from canonry.stats.verdicts import Verdict, first, gravest, same
 
 
@@ -24,7 +26,8 @@ class GateReport:
     passed: bool
     reasons: tuple[str, ...]
     flags: tuple[str, ...]
-    recall_at_10: Recall
+    recall_at_10: Recall | None
+    """None where the candidate cannot be opened."""
     hit_rate_at_10: HitRate | None
     """On golden queries; None where there are none."""
     released_version: str | None
@@ -35,6 +38,10 @@ class GateReport:
     """Golden queries that got worse, the worst first."""
     verdict: Verdict | None = None
     """The gravest of what golden queries say; None where there are none."""
+    checks: tuple[Check, ...] = ()
+    """What it must be apart from what it finds."""
+    golden: dict[str, int] = field(default_factory=dict)
+    """Golden queries that it was judged by, by where they come from; none of them had a say in how it was made."""
 
     def to_metadata(self) -> dict[str, Any]:
         """As JSON values."""
@@ -42,17 +49,27 @@ class GateReport:
 
 
 def check(
-    candidate: Contender, vectors: np.ndarray, golden: list[Golden], released: Contender | None, limits: Gate
+    candidate: Contender,
+    vectors: np.ndarray,
+    golden: list[Golden],
+    released: Contender | None,
+    limits: Gate,
+    checks: Sequence[Check] = (),
 ) -> GateReport:
-    """Judge a candidate. `vectors` (chunks, d) are what it was built from; `released` answers the same `golden`."""
+    """Judge a candidate. `vectors` (chunks, d) are what it was built from; `released` answers the same `golden`.
+
+    `checks`: what was found of it otherwise, see soundness.py; one that is not passed keeps it from being released.
+    """
     unseen = [row for row, each in enumerate(golden) if not tunes(each.query)]
     queries = asked(vectors, candidate.golden_vectors[unseen], rows_to_judge_by(len(vectors)))
     recall = measure_recall(candidate.index.vectors.faiss, vectors, queries)
     compared_with = released.version if released else None
     recall_passed, recall_reason = _judge_recall(recall, limits)
+    passed = recall_passed and all(each.passed for each in checks)
+    reasons = (recall_reason, *(each.message for each in checks if not each.passed))
     if not golden:
         flag = "there are no golden queries: nothing shows whether the right documents are found; add golden_queries"
-        return GateReport(recall_passed, (recall_reason,), (flag,), recall, None, compared_with)
+        return GateReport(passed, reasons, (flag,), recall, None, compared_with, checks=tuple(checks))
     found = judge(candidate, golden, released, limits)
     compared = found.compared
     flags = list(found.flags)
@@ -61,8 +78,8 @@ def check(
     if released is None:
         flags.append("first release: there is no released version to compare with")
     return GateReport(
-        recall_passed and found.verdict.passed,
-        (recall_reason, *found.reasons),
+        passed and found.verdict.passed,
+        (*reasons, *found.reasons),
         tuple(flags),
         recall,
         compared.hit_rate_at_10,
@@ -70,7 +87,14 @@ def check(
         compared.measures,
         compared.worse,
         found.verdict,
+        tuple(checks),
+        found.golden,
     )
+
+
+def refused(reason: str, released_version: str | None) -> GateReport:
+    """Of a candidate that cannot even be opened."""
+    return GateReport(False, (reason,), (), None, None, released_version)
 
 
 @dataclass(frozen=True)
@@ -81,20 +105,31 @@ class Judged:
     reasons: tuple[str, ...]
     flags: tuple[str, ...]
     compared: Compared
+    golden: dict[str, int]
+    """Queries asked, by where they come from."""
 
 
 def judge(candidate: Contender, golden: list[Golden], released: Contender | None, limits: Gate) -> Judged:
-    """Judge how a version answers golden queries, of which there must be one."""
+    """Judge how a version answers golden queries, of which there must be one.
+
+    Where golden queries had a say in how either version was made, only those that had none are asked.
+    """
+    if candidate.tuned or (released and released.tuned):
+        rows = [row for row, each in enumerate(golden) if not tunes(each.query)] or list(range(len(golden)))
+        golden = [golden[row] for row in rows]
+        candidate = candidate.asked_only(rows)
+        released = released and released.asked_only(rows)
+    count = by_provenance(golden)
     compared = compare(candidate, golden, released, limits)
     if released is None:
-        return Judged(first("no version is released yet"), _measured(compared), (), compared)
+        return Judged(first("no version is released yet"), _measured(compared), (), compared, count)
     if released.version == candidate.version:
-        return Judged(same(), (same().message,), (), compared)
+        return Judged(same(), (same().message,), (), compared, count)
     differences = [compared.hit_rate_at_10.difference, *(each.difference for each in compared.measures.values())]
     verdicts = [each for each in differences if each is not None]
     reasons = tuple(f"to released {released.version}: {each.message}" for each in verdicts)
     flags = (_named(compared),) if compared.got_worse else ()
-    return Judged(gravest(verdicts), (*_measured(compared), *reasons), flags, compared)
+    return Judged(gravest(verdicts), (*_measured(compared), *reasons), flags, compared, count)
 
 
 def _judge_recall(recall: Recall, limits: Gate) -> tuple[bool, str]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
 from canonry import release
 from canonry.catalog import IndexSpec
 from canonry.embedded import embed
@@ -13,20 +17,29 @@ from canonry.index.chunks import embedded_texts
 from canonry.index.errors import IndexBuildError
 from canonry.index.golden import Golden, golden_queries
 from canonry.index.passage_vectors import chunk_vectors
-from canonry.search import CHUNKS
+from canonry.index.soundness import latency, soundness
+from canonry.search import CHUNKS, SearchError
 from canonry.storage import Zones
 
 
-def check_candidates(zones: Zones, name: str, spec: IndexSpec) -> dict[str, gate.GateReport]:
+def check_candidates(
+    zones: Zones, name: str, spec: IndexSpec, now: dt.datetime | None = None
+) -> dict[str, gate.GateReport]:
     """Ask the gate about every audience's latest candidate; reports by name of the release."""
     reports = {
-        each: check_candidate(zones, name, spec, audience) for each, audience in releases_of(zones.lake, name).items()
+        each: check_candidate(zones, name, spec, audience, now)
+        for each, audience in releases_of(zones.lake, name).items()
     }
     return {each: report for each, report in reports.items() if report}
 
 
-def check_candidate(zones: Zones, name: str, spec: IndexSpec, audience: Audience = EVERYBODY) -> gate.GateReport | None:
-    """Ask the gate about an audience's latest candidate, and keep its answer beside it; None where there is none."""
+def check_candidate(
+    zones: Zones, name: str, spec: IndexSpec, audience: Audience = EVERYBODY, now: dt.datetime | None = None
+) -> gate.GateReport | None:
+    """Ask the gate about an audience's latest candidate, and keep its answer beside it; None where there is none.
+
+    Without `now` no document is called old.
+    """
     release_name = audience.release_of(name)
     version = store.latest_version(zones.lake, release_name)
     if version is None:
@@ -34,14 +47,16 @@ def check_candidate(zones: Zones, name: str, spec: IndexSpec, audience: Audience
     built = store.read_candidate(zones.lake, release_name, version)
     golden = _golden(zones, name, spec, audience)
     encoder = EncoderFiles.from_metadata(built.metadata["encoder"])
-    texts = embedded_texts(tables.table_of(built.files[CHUNKS]))
-    report = gate.check(
-        _contender(zones, version, built.files, encoder, golden),
-        chunk_vectors(zones.lake, name, encoder, texts).vectors,
-        golden,
-        _released(zones, release_name, golden),
-        spec.gate,
-    )
+    chunks = tables.table_of(built.files[CHUNKS])
+    released = _released(zones, release_name, golden)
+    try:
+        contender = _contender(zones, version, built.files, built.metadata, golden)
+        checks = soundness(chunks, built.metadata, released.index.vectors.chunks if released else None, spec.gate, now)
+        vectors = chunk_vectors(zones.lake, name, encoder, embedded_texts(chunks)).vectors
+        checks += latency(contender.index, vectors, spec.gate)
+        report = gate.check(contender, vectors, golden, released, spec.gate, checks)
+    except SearchError as error:
+        report = gate.refused(f"the candidate cannot be searched: {error}", released.version if released else None)
     store.put_gate(zones.lake, release_name, version, report.to_metadata())
     return report
 
@@ -116,20 +131,20 @@ def _released(zones: Zones, name: str, golden: list[Golden]) -> Contender | None
 def _version(zones: Zones, name: str, which: str, golden: list[Golden]) -> Contender:
     if store.has_candidate(zones.lake, name, which):
         built = store.read_candidate(zones.lake, name, which)
-        encoder = EncoderFiles.from_metadata(built.metadata["encoder"])
-        return _contender(zones, which, built.files, encoder, golden)
+        return _contender(zones, which, built.files, built.metadata, golden)
     return _contender_of(zones, release.resolve(zones.published, "indexes", name, which), golden)
 
 
 def _contender_of(zones: Zones, found: release.Release, golden: list[Golden]) -> Contender:
     files = {path: found.read(path) for path in candidate.OWN_FILES if path in found.manifest.files}
-    # A released version answers with the encoder it was made with, which may not be today's.
-    encoder = EncoderFiles.from_metadata(found.manifest.metadata["encoder"])
-    return _contender(zones, found.version, files, encoder, golden)
+    return _contender(zones, found.version, files, found.manifest.metadata, golden)
 
 
 def _contender(
-    zones: Zones, version: str, files: dict[str, bytes], encoder: EncoderFiles, golden: list[Golden]
+    zones: Zones, version: str, files: dict[str, bytes], metadata: Mapping[str, Any], golden: list[Golden]
 ) -> Contender:
+    # A version answers with the encoder it was made with, which may not be today's.
+    encoder = EncoderFiles.from_metadata(metadata["encoder"])
     queries = embed(zones.lake, encoder, [each.query for each in golden])
-    return Contender(version, candidate.opened(files), queries.vectors)
+    tuned = bool((metadata.get("fusion") or {}).get("tuned_on") or metadata.get("search"))
+    return Contender(version, candidate.opened(files), queries.vectors, tuned)

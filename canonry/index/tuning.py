@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from canonry.index.golden import Golden
+from canonry.index.recall import tunes
 from canonry.search import Found, Fusion, TextIndex
 from canonry.stats.ranking import ndcg, ranked_documents
 
@@ -16,8 +17,6 @@ WEIGHTS = tuple(round(0.1 * step, 1) for step in range(11))
 FOLDS = 5
 FEWEST = 20
 """With fewer golden queries to tune on, both sides count alike."""
-
-_HELD_BACK = 5
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,8 @@ class Tuning:
 
 
 def is_held_back(query: str) -> bool:
-    """Whether tuning never sees a golden query: a fifth of them, by the query alone, whatever others there are."""
-    return _hash("held back", query) % _HELD_BACK == 0
+    """Whether tuning never sees a golden query: by the query alone, whatever others there are."""
+    return not tunes(query)
 
 
 def tune(index: TextIndex, golden: Sequence[Golden], vectors: np.ndarray) -> Tuning:

@@ -251,7 +251,8 @@ def test_real_documents_pass_the_gate_and_a_worse_candidate_does_not(
     (tmp_path / "golden.jsonl").write_text("".join(json.dumps(row) + "\n" for row in golden))
 
     def spec_of(some: list[dict[str, str]]) -> IndexSpec:
-        return make_spec(some, golden_file=str(tmp_path / "golden.jsonl"))
+        # Some seventy queries that tuning did not see rule out no less.
+        return make_spec(some, golden_file=str(tmp_path / "golden.jsonl"), gate={"hit_rate_drop": 0.1})
 
     first = build_index(zones, "cookbook", spec_of(documents), encoder_files)
     assert first.gate and first.gate.passed and first.gate.hit_rate_at_10

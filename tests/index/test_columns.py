@@ -97,7 +97,7 @@ def test_a_released_index_is_searched_by_them(zones: Zones, tiny_encoder: Encode
         for number in range(6)
     ]
     fields = {"metadata": ["team"], "access": "tags"}
-    build_index(zones, "help", make_spec(rows, documents=fields), tiny_encoder)
+    build_index(zones, "help", make_spec(rows, documents=fields, gate={"repeated_chunks": 1}), tiny_encoder)
     candidates = release_candidates(zones, "help")
     said = {
         name: {key: built.metadata[key] for key in ("index", "columns", "access", "audiences")}

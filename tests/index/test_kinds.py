@@ -71,4 +71,4 @@ def test_what_tunes_does_not_judge() -> None:
         assert judging.isdisjoint(tuning)
         assert 0 <= len(judging) - len(tuning) <= 1
         assert len(judging) == min(500, (count + 1) // 2)
-    assert 400 < sum(tunes(f"question {number}") for number in range(1_000)) < 600
+    assert 200 < sum(tunes(f"question {number}") for number in range(1_000)) < 300

@@ -101,6 +101,19 @@ class Gate(Strict):
     ndcg_drop: float = Field(0.05, description="The same of their mean nDCG@10.", ge=0, le=1)
     recall_at_100_drop: float = Field(0.05, description="The same of their mean recall@100.", ge=0, le=1)
     mrr_drop: float = Field(0.1, description="The same of their mean reciprocal rank.", ge=0, le=1)
+    size_drop: float = Field(0.2, description="Largest share of chunks, and of documents, that may go.", ge=0, le=1)
+    older_documents: float = Field(
+        0.01, description="Largest share of documents that may be older than they are released.", ge=0, le=1
+    )
+    max_age_days: int | None = Field(None, description="The newest document may be so old; null: any age.", gt=0)
+    empty_chunks: float = Field(0.01, description="Largest share of chunks without a word.", ge=0, le=1)
+    repeated_chunks: float = Field(0.2, description="Largest share of chunks that repeat another.", ge=0, le=1)
+    encoder_agreement: float = Field(
+        0.99, description="Least cosine of a vector to what the encoder gives for its text, on a sample.", ge=0, le=1
+    )
+    latency_ms: float | None = Field(
+        None, description="Budget: 95 of 100 searches by vector, one by one, must take no longer; null: none.", gt=0
+    )
 
 
 class IndexSpec(Spec):
