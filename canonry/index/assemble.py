@@ -33,7 +33,7 @@ class Training:
     asked: str
     """As the spec says it."""
     encoder: str
-    """Digest of its weights."""
+    """Digest of what its vectors depend on."""
     dimension: int
     vectors: int
     sha256: str
@@ -58,7 +58,7 @@ class Assembled:
 def assemble(
     lake: Storage,
     name: str,
-    encoder_sha256: str,
+    encoder_digest: str,
     vectors: np.ndarray,
     factory: str,
     golden_vectors: np.ndarray,
@@ -69,18 +69,18 @@ def assemble(
     It searches no harder than it must for this recall@10, as golden queries and some rows show that the gate does not
     judge by. Raises IndexBuildError where the factory does not fit.
     """
-    trained, training, chosen = _trained(lake, name, encoder_sha256, vectors, factory)
+    trained, training, chosen = _trained(lake, name, encoder_digest, vectors, factory)
     index = engine.fill(trained, vectors, chosen)
     tuned = tune(index, vectors, asked(vectors, golden_vectors, rows_to_tune_by(len(vectors))), least_recall)
     return Assembled(index, chosen, training, tuned)
 
 
 def _trained(
-    lake: Storage, name: str, encoder_sha256: str, vectors: np.ndarray, factory: str
+    lake: Storage, name: str, encoder_digest: str, vectors: np.ndarray, factory: str
 ) -> tuple[Any, Training | None, str]:
     count, dimension = vectors.shape
     known = _latest(lake, name)
-    wanted = (factory, encoder_sha256, dimension)
+    wanted = (factory, encoder_digest, dimension)
     if known and (known.asked, known.encoder, known.dimension) == wanted and _serves(known, count):
         data = _read(lake, name, known)
         if data is not None:
@@ -90,7 +90,7 @@ def _trained(
     if not engine.learns(trained):
         return trained, None, chosen
     data = engine.index_bytes(trained)
-    training = Training(chosen, factory, encoder_sha256, dimension, count, hashlib.sha256(data).hexdigest())
+    training = Training(chosen, factory, encoder_digest, dimension, count, hashlib.sha256(data).hexdigest())
     put_if_changed(lake, _path(name, training), data)
     put_if_changed(lake, _latest_path(name), json.dumps(asdict(training), indent=1, sort_keys=True).encode() + b"\n")
     return trained, training, chosen

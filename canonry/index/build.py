@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from canonry.catalog import IndexSpec
 from canonry.embedded import embed
-from canonry.encode import EncoderFiles
+from canonry.encode import EncoderFiles, encoder_digest
 from canonry.index import candidate, carried, store, tables
 from canonry.index.assemble import assemble
 from canonry.index.audiences import (
@@ -21,7 +21,7 @@ from canonry.index.audiences import (
     put_audiences,
     releases_of,
 )
-from canonry.index.chunks import cut, embedded_texts
+from canonry.index.chunks import embedded_texts
 from canonry.index.documents import documents_of
 from canonry.index.duplicates import DUPLICATES, near_duplicates, without
 from canonry.index.errors import IndexBuildError
@@ -31,6 +31,7 @@ from canonry.index.judge import check_candidates
 from canonry.index.lineage import lineage_of
 from canonry.index.passage_vectors import chunk_vectors, put_passage_vectors, vectors_agreement
 from canonry.index.recall import tunes
+from canonry.index.recut import cut_changed
 from canonry.index.tuning import tune
 from canonry.search import FUSION, Fusion
 from canonry.storage import Zones
@@ -97,7 +98,8 @@ def cut_documents(zones: Zones, name: str, spec: IndexSpec, encoder: EncoderFile
     """Documents → `chunks/index=NAME`, and what nearly is the same → `duplicates/index=NAME`."""
     documents = tables.read_table(zones.lake, tables.documents_path(name), "documents")
     max_tokens = min(spec.chunking.max_tokens, encoder.max_tokens)
-    chunks = cut(documents, encoder.tokenizer_file, max_tokens, spec.chunking.overlap_tokens)
+    overlap = spec.chunking.overlap_tokens
+    chunks = cut_changed(zones.lake, name, documents, encoder.tokenizer_file, max_tokens, overlap)
     found = DUPLICATES.empty_table()
     if spec.duplicates:
         found = near_duplicates(chunks, spec.duplicates.similarity)
@@ -140,7 +142,7 @@ def build_candidate(
     tuning = queries[[row for row, each in enumerate(golden) if tunes(each.query)]]
     release_name, least = audience.release_of(name), spec.gate.recall_at_10
     try:
-        made = assemble(zones.lake, release_name, encoder.sha256, vectors, spec.faiss_factory, tuning, least)
+        made = assemble(zones.lake, release_name, encoder_digest(encoder), vectors, spec.faiss_factory, tuning, least)
     except IndexBuildError as error:
         raise IndexBuildError(f"assets/indexes/{name}.yaml: {error}") from None
     files = candidate.payload(chunks, made.index, spec.lexical.language if spec.lexical else None)
@@ -152,7 +154,7 @@ def build_candidate(
     metadata = {
         "index": name,
         "encoder": asdict(carrying.encoder),
-        "encoder_agreement": asdict(carried.measure(zones.lake, carrying, texts)),
+        "encoder_agreement": asdict(carried.measure(zones.lake, carrying, texts, spec.gate)),
         "vectors_agreement": asdict(vectors_agreement(zones.lake, encoder, texts, vectors)),
         **made.to_metadata(),
         "lexical": spec.lexical.model_dump(mode="json") if spec.lexical else None,

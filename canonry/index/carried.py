@@ -10,10 +10,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
+from canonry.catalog.specs import Gate
 from canonry.embedded import embed
 from canonry.encode import (
+    INT8,
     LEAST_COSINE,
     MODEL_FILE,
+    REFERENCE,
     TOKENIZER_FILE,
     Agreement,
     EncoderFiles,
@@ -28,8 +31,8 @@ from canonry.index.errors import IndexBuildError
 from canonry.release import File
 from canonry.storage import NotFound, Storage
 
-SAMPLE = 32
-"""Chunks whose vectors are compared, from the shortest to the longest."""
+SAMPLE, LARGE_SAMPLE = 32, 256
+"""Chunks of every length whose vectors are compared; the second where their nearest are, too."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +66,13 @@ def carry(lake: Storage, encoder: EncoderFiles) -> Carried:
     return Carried(files, replace(encoder, onnx=onnx, tokenizer=tokenizer))
 
 
-def measure(lake: Storage, carried: Carried, texts: Sequence[str]) -> Agreement:
+def measure(lake: Storage, carried: Carried, texts: Sequence[str], gate: Gate) -> Agreement:
     """How well the carried encoder agrees with the reference on a sample of `texts`.
 
-    Raises IndexBuildError where the least cosine of the sample is under LEAST_COSINE.
+    Raises IndexBuildError where that is too little: of fp32 the worst text counts, of eight bits what `gate` asks.
     """
-    rows = spread_sample(texts, SAMPLE)
+    quantized = carried.encoder.runtime == INT8
+    sample = [texts[row] for row in spread_sample(texts, LARGE_SAMPLE if quantized else SAMPLE)]
     with (
         lake.local_copy(_path(carried.files[MODEL_FILE])) as model,
         lake.local_copy(_path(carried.files[TOKENIZER_FILE])) as tokenizer,
@@ -76,11 +80,19 @@ def measure(lake: Storage, carried: Carried, texts: Sequence[str]) -> Agreement:
         for path, copy in ((MODEL_FILE, model), (TOKENIZER_FILE, tokenizer)):
             if carried.files[path].problem(File.of(copy)):
                 raise _damaged(lake, carried.files[path])
-        own = load_onnx(carried.encoder, model, tokenizer).encode([texts[row] for row in rows])
-    found = agreement(embed(lake, carried.encoder, [texts[row] for row in rows]).vectors, own)
-    if found.least < LEAST_COSINE:
+        own = load_onnx(carried.encoder, model, tokenizer).encode(sample)
+    found = agreement(embed(lake, replace(carried.encoder, runtime=REFERENCE), sample).vectors, own)
+    name = carried.encoder.name
+    if quantized:
+        if found.mean < gate.int8_mean_cosine or found.overlap < gate.int8_overlap_at_10:
+            raise IndexBuildError(
+                f"encoder {name}: onnx-int8 agrees with the reference on {found.texts} chunks to a mean cosine of "
+                f"{found.mean} and {found.overlap:.3f} of the ten nearest, expected at least {gate.int8_mean_cosine} "
+                f"and {gate.int8_overlap_at_10}; set runtime: onnx in assets/models/{name}.yaml"
+            )
+    elif found.least < LEAST_COSINE:
         raise IndexBuildError(
-            f"encoder {carried.encoder.name}: its ONNX file agrees with the reference to a cosine of {found.least} on "
+            f"encoder {name}: its ONNX file agrees with the reference to a cosine of {found.least} on "
             f"the worst of {found.texts} chunks, expected at least {LEAST_COSINE}; delete encoders/ in {lake.url} and "
             "build again, and if it stays so pin other versions of torch and onnxscript"
         )

@@ -76,7 +76,7 @@ def measure_recall(index: Any, vectors: np.ndarray, asked: Asked, confidence: fl
     each_query = zip(asked.queries, asked.wanted, asked.worst, found, strict=True)
     rates = np.array([_share(*each, vectors) for each in each_query])
     rate = float(rates.mean())
-    is_exact = isinstance(faiss.downcast_index(index), faiss.IndexFlat)
+    is_exact = isinstance(index, faiss.Index) and isinstance(faiss.downcast_index(index), faiss.IndexFlat)
     low = rate if is_exact else clustered_rate_lower_bound(rates, count, confidence)
     return Recall(rate, low, len(rates), is_exact)
 

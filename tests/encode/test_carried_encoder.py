@@ -24,7 +24,6 @@ from canonry.encode import (
     load_encoder,
     load_onnx,
     recipe_digest,
-    spread_sample,
 )
 from tests.tiny_encoder import write_graph, write_reference
 
@@ -97,19 +96,6 @@ def test_vectors_without_length_one_stay_as_they_are(tiny: EncoderFiles, tmp_pat
     graph = load_onnx(files, exported(files, tmp_path), files.tokenizer_file)
     np.testing.assert_allclose(graph.encode(TEXTS), load_encoder(files).encode(TEXTS), atol=1e-5)
     assert not np.allclose(np.linalg.norm(graph.encode(TEXTS), axis=1), 1)
-
-
-def test_agreement_counts_the_worst_text() -> None:
-    reference = np.eye(3, dtype=np.float32)
-    found = agreement(reference, np.array([[2, 0, 0], [0, 1, 0], [0, 1, 0]], np.float32))
-    assert (found.texts, found.mean, found.least) == (3, pytest.approx(2 / 3), 0)
-
-
-def test_a_sample_reaches_from_the_shortest_to_the_longest() -> None:
-    texts = ["x" * length for length in (5, 1, 9, 3, 7)]
-    assert spread_sample(texts, 3).tolist() == [1, 0, 2]
-    assert spread_sample(texts, 99).tolist() == [1, 3, 0, 4, 2]
-    assert spread_sample(["a"], 8).tolist() == [0]
 
 
 def made_up(dimension: int = 3) -> EncoderFiles:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from typer.testing import CliRunner
 from canonry import client, release
 from canonry.catalog import IndexSpec
 from canonry.cli import app
-from canonry.encode import MODEL_FILE, TOKENIZER_FILE, EncoderFiles, load_encoder
+from canonry.encode import INT8, MODEL_FILE, TOKENIZER_FILE, EncoderFiles, exported, load_encoder
 from canonry.index.build import (
     build_candidate,
     build_index,
@@ -208,6 +210,26 @@ def test_an_encoder_that_disagrees_with_the_reference_makes_no_candidate(
     with pytest.raises(IndexBuildError, match=r"a cosine of -?0\.\d+ on the worst of 16 .* at least 0.9999"):
         build_index(zones, "help", spec, tiny_encoder)
     assert latest_version(zones.lake, "help") is None
+
+
+def test_eight_bits_are_released_where_they_agree_and_refused_where_they_do_not(
+    zones: Zones, tiny_encoder: EncoderFiles, make_spec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eight = replace(tiny_encoder, runtime=INT8)
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(IndexBuildError, match=r"onnx-int8 agrees .* on 16 .*; set runtime"),
+    ):
+        patch.setattr("canonry.index.carried.load_onnx", lambda *_: Disagreeing())
+        build_index(zones, "help", make_spec(DOCUMENTS), eight)
+    assert latest_version(zones.lake, "help") is None
+    build_index(zones, "help", make_spec(DOCUMENTS), eight)
+    put_in_production(zones, "help")
+    found = release.resolve(zones.published, "indexes", "help").manifest
+    assert found.metadata["encoder"]["runtime"] == INT8
+    agreed = found.metadata["encoder_agreement"]
+    assert agreed["mean"] >= 0.99 and agreed["overlap"] >= 0.95
+    assert found.files[MODEL_FILE].sha256 == hashlib.sha256(exported(eight).read_bytes()).hexdigest()
 
 
 class Disagreeing:

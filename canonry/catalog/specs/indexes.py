@@ -92,6 +92,15 @@ class Gate(Strict):
     """What a candidate must show before it is released."""
 
     recall_at_10: float = Field(0.99, description="Least recall@10 against exact search.", ge=0, le=1)
+    int8_mean_cosine: float = Field(
+        0.99, description="Least mean cosine of an onnx-int8 encoder's vectors with the reference's.", ge=0, le=1
+    )
+    int8_overlap_at_10: float = Field(
+        0.95,
+        description="Least share of a text's ten nearest that both its vector and the reference's find.",
+        ge=0,
+        le=1,
+    )
     hit_rate_drop: float = Field(
         0.05,
         description="The interval must rule out that golden queries' hit rate@10 fell by more than this.",

@@ -45,6 +45,10 @@ class Encoder(Strict):
     dimension: int = Field(description="Length of a vector.", gt=0)
     max_tokens: int = Field(description="Longest text it sees; the rest is cut.", gt=0)
     normalize: bool = Field(True, description="Vectors have length 1, so that inner product is cosine.")
+    runtime: Literal["torch", "onnx", "onnx-int8"] = Field(
+        "onnx",
+        description="What runs it: torch is the reference, onnx gives its vectors faster, onnx-int8 nearly its.",
+    )
 
 
 class ModelSpec(Spec):
