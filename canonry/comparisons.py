@@ -33,7 +33,7 @@ class Flip:
     before: float
     after: float
     judged_by: str
-    """`people`, `golden queries`, or a scorer's name and version."""
+    """`people`, `simulated people`, `golden queries`, or a scorer's name and version."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from canonry.label.reviewers import reviewer_progress
 from canonry.labels import schemes_drawn
 from canonry.publish import publish_tables
 from canonry.publish.scorecard import FILE, PATH, publish_scorecard
+from canonry.regressions import shown_texts
 from dagster_project.resources import WAREHOUSE, Platform
 
 GROUP = "publish"
@@ -78,8 +79,9 @@ def _scorecard(catalog: Catalog, tables: list[dg.AssetSpec]) -> dg.AssetsDefinit
         labels = [asdict(row) for name in names for row in label_progress(zones, name)]
         reviewers = [asdict(row) for name in names for row in reviewer_progress(zones, name)]
         candidates = judged_candidates(zones.lake)
+        texts = shown_texts(zones, platform.catalog, platform.today())
         outcome = publish_scorecard(
-            zones, labels=labels, candidates=candidates, reviewers=reviewers, now=platform.published_at()
+            zones, labels=labels, candidates=candidates, reviewers=reviewers, texts=texts, now=platform.published_at()
         )
         page = f"{zones.published.url}/{PATH}"
         return dg.MaterializeResult(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from canonry.cli import backup, evals, gold, incidents, index, keys, label, platform, releases, scorecard, serve
+from canonry.cli import backup, evals, gold, incidents, index, keys, label, platform, releases, scorecard, scores, serve
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,5 +26,6 @@ app.add_typer(index.app, name="index")
 app.add_typer(keys.app, name="keys")
 app.add_typer(label.app, name="label")
 app.add_typer(releases.app, name="releases")
+app.add_typer(scores.app, name="scores")
 
 __all__ = ["app"]

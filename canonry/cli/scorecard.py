@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +17,7 @@ from canonry.storage import Zones, open_zones
 def scorecard(
     build: Annotated[bool, typer.Option("--build", help="Make it anew from what is published now.")] = False,
     show: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+    assets: Annotated[Path, typer.Option(envvar="CANONRY_ASSETS", help="The folder of specs.")] = Path("assets"),
 ) -> None:
     """Say where the scorecard lies: cost, latency, quality, labels and indexes on one page for people.
 
@@ -23,12 +25,13 @@ def scorecard(
 
     Example: canonry scorecard --open
     """
+    from canonry.catalog import CatalogError
     from canonry.publish.scorecard import current_page
 
     zones = open_zones()
-    with said(ReleaseError):
+    with said(ReleaseError, CatalogError):
         if build:
-            _build(zones)
+            _build(zones, assets)
         try:
             page = current_page(zones)
         except NotReleased:
@@ -40,18 +43,22 @@ def scorecard(
         typer.launch(page)
 
 
-def _build(zones: Zones) -> None:
+def _build(zones: Zones, assets: Path) -> None:
+    from canonry.catalog import load
     from canonry.index.store import judged_candidates
     from canonry.label.progress import label_progress
     from canonry.label.reviewers import reviewer_progress
     from canonry.labels import schemes_drawn
     from canonry.publish.scorecard import publish_scorecard
+    from canonry.regressions import shown_texts
 
+    now = dt.datetime.now(dt.UTC)
     names = schemes_drawn(zones.journal)
     publish_scorecard(
         zones,
         labels=[asdict(row) for name in names for row in label_progress(zones, name)],
         candidates=judged_candidates(zones.lake),
         reviewers=[asdict(row) for name in names for row in reviewer_progress(zones, name)],
-        now=dt.datetime.now(dt.UTC),
+        texts=shown_texts(zones, load(assets), now.date()),
+        now=now,
     )

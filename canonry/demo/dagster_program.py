@@ -9,8 +9,9 @@ import re
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -29,10 +30,11 @@ class DagsterFailed(Exception):
     """A run did not succeed; the message has the end of its log, and says where all of it is."""
 
 
-def materialize(selection: str, days: Days | None, log: Path) -> None:
+def materialize(selection: str, days: Days | None, log: Path, config: Mapping[str, Any] | None = None) -> None:
     """Materialise a selection: daily assets over a range of days, or assets without days. Raises DagsterFailed."""
     partitions = ["--partition-range", f"{days[0]}...{days[1]}"] if days else []
-    _run(["asset", "materialize", "--select", selection, *partitions, "-m", DEFINITIONS], log)
+    settings = ["--config-json", json.dumps(config)] if config else []
+    _run(["asset", "materialize", "--select", selection, *partitions, *settings, "-m", DEFINITIONS], log)
 
 
 def execute_job(job: str, days: Days, log: Path) -> None:

@@ -8,7 +8,7 @@ from canonry.regressions.answering import Answer, Asked, Endpointed, NotAnswered
 from canonry.regressions.planning import ItemPlan, plan_items
 from canonry.regressions.run import OverLimit, compare, compare_all, price_plan, standing_now
 from canonry.regressions.sides import NothingToCompare
-from canonry.regressions.texts import Text, texts_of
+from canonry.regressions.texts import Text, shown_texts, texts_of
 
 __all__ = [
     "Answer",
@@ -23,6 +23,7 @@ __all__ = [
     "compare_all",
     "plan_items",
     "price_plan",
+    "shown_texts",
     "standing_now",
     "texts_of",
 ]

@@ -11,7 +11,7 @@ import numpy as np
 
 from canonry.regressions.items import Gold, Item, answer_key
 
-PEOPLE = "people"
+PEOPLE, SIMULATED = "people", "simulated people"
 
 Good = Callable[[Sequence[tuple[Item, str]]], Sequence[bool]]
 """Whether each answer is good."""
@@ -72,7 +72,10 @@ def judge(gold: Gold, before: Sequence[str], after: Sequence[str], scorer: Judge
     counted = sorted(same, key=lambda at: _place(gold.items[at].item_id))[: round(len(same) * share)]
     places = sorted([*said, *counted])
     known = [gold.good[keys[at][0]] for at in counted if keys[at][0] in gold.good]
-    names = {at: PEOPLE if at in by_people else (scorer.name if scorer else PEOPLE) for at in said}
+    played = {at for at in by_people if any(key in gold.simulated for key in keys[at])}
+    names = {
+        at: SIMULATED if at in played else PEOPLE if at in by_people or scorer is None else scorer.name for at in said
+    }
     return Judged(
         items=tuple(gold.items[at] for at in places),
         before=np.array([said[at][0] if at in said else True for at in places], dtype=bool),
@@ -81,7 +84,7 @@ def judge(gold: Gold, before: Sequence[str], after: Sequence[str], scorer: Judge
         unchanged=len(same),
         unjudged=len(changed) - len(said),
         counts=Counter(names.values()),
-        simulated=sum(any(key in gold.simulated for key in keys[at]) for at in by_people),
+        simulated=len(played),
         rates=_rates(list(said.values()), known, len(counted)),
     )
 

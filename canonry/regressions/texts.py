@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from canonry.catalog import Catalog
-from canonry.comparisons import Comparison
+from canonry.comparisons import Comparison, read_all
 from canonry.index.golden import golden_queries
 from canonry.regressions.items import gold_of
 from canonry.regressions.rankings import query_id
@@ -23,6 +23,19 @@ class Text:
     question: str
     before: str | None = None
     after: str | None = None
+
+
+def shown_texts(zones: Zones, catalog: Catalog, day: dt.date) -> dict[str, dict[str, tuple[str | None, ...]]]:
+    """For the scorecard: question and both answers by comparison and item, of evals that say `show_texts` alone."""
+    last = {each.name: each for each in read_all(zones.journal)}
+    return {
+        found.digest: {
+            item: (text.question, text.before, text.after)
+            for item, text in texts_of(zones, catalog, found, day).items()
+        }
+        for name, found in last.items()
+        if name in catalog.comparisons and catalog.comparisons[name].show_texts
+    }
 
 
 def texts_of(zones: Zones, catalog: Catalog, found: Comparison, day: dt.date) -> Mapping[str, Text]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import dagster as dg
+import pyarrow.compute as pc
 import pytest
 
 from canonry import lake, release
@@ -14,6 +15,7 @@ from canonry.score import trees
 from canonry.storage import open_zones
 from dagster_project import score
 from dagster_project.resources import Platform
+from tests.evaluate.test_definitions import rules
 from tests.evaluate.test_scorers import DAY, NOW, SPEC, publish_gold, write_day
 from tests.score.made import made_answers
 
@@ -38,9 +40,15 @@ class ThisCatalog(Platform):
         return CATALOG
 
 
-def materialize(home: Path, key: list[str], partition: str | None = None) -> dict[str, dg.MetadataValue]:
-    platform = ThisCatalog(home=str(home))
-    assets = [*(score.build(CATALOG).assets or ())]
+def materialize(
+    home: Path,
+    key: list[str],
+    partition: str | None = None,
+    platform_class: type[Platform] = ThisCatalog,
+    config: dict[str, str] | None = None,
+) -> dict[str, dg.MetadataValue]:
+    platform = platform_class(home=str(home))
+    assets = [*(score.build(platform.catalog).assets or ())]
     # An instance of this test's own: Dagster else asks the process's last one for its state, and that may be gone.
     with dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize(
@@ -48,6 +56,7 @@ def materialize(home: Path, key: list[str], partition: str | None = None) -> dic
             selection=[dg.AssetKey(key)],
             resources={"platform": platform},
             partition_key=partition,
+            run_config={"ops": {"lake__scores": {"config": config}}} if config else None,
             instance=instance,
         )
     (event,) = result.get_asset_materialization_events()
@@ -73,3 +82,42 @@ def test_a_scorer_is_trained_promoted_and_scores_a_day(tmp_path: Path, monkeypat
     assert shown["scored"].value == len(labeled) + 1
     assert "risk: skipped: 1" in shown["calls"].value
     assert set(lake.read(zones.lake, "scores", [DAY])["scorer_version"].to_pylist()) == {version}
+
+
+def rules_catalog(*checks: str) -> type[Platform]:
+    spec = rules(*checks)
+
+    class Rules(Platform):
+        """A platform that governs one scorer of rules."""
+
+        @property
+        def catalog(self) -> Catalog:  # type: ignore[override]
+            return Catalog(Path("assets"), scorers={"text": spec})
+
+    return Rules
+
+
+def test_a_backfill_by_a_version_that_is_not_in_production_adds_its_rows_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CANONRY_FIRST_DAY", "2026-11-01")
+    zones = open_zones(tmp_path)
+    write_day(zones.lake, made_answers(4))
+    key, day = ["published", KIND, "text"], DAY.isoformat()
+    old = materialize(tmp_path, key, platform_class=rules_catalog("refusal"))["version"].value
+    later = rules_catalog("refusal", "length")
+    new = materialize(tmp_path, key, platform_class=later)["version"].value
+    assert old != new
+    materialize(tmp_path, ["lake", "scores"], day, later)
+    before = lake.read(zones.lake, "scores", [DAY])
+    assert set(before["scorer_version"].to_pylist()) == {new}
+
+    chosen = {"scorer": "text", "version": str(old)}
+    shown = materialize(tmp_path, ["lake", "scores"], day, later, chosen)
+    both = lake.read(zones.lake, "scores", [DAY])
+    kept = both.filter(pc.equal(both["scorer_version"], new))
+    assert lake.parquet_bytes(kept) == lake.parquet_bytes(before)
+    assert both.num_rows - before.num_rows == shown["scored"].value == len(made_answers(4)) + 2
+    # The version in production stays the newest, whenever the older one was run.
+    newest = max(zip(both["scored_at"].to_pylist(), both["scorer_version"].to_pylist(), strict=True))
+    assert newest[1] == new

@@ -61,11 +61,9 @@ def score_by_judge(definition: Definition, judging: Judging, salt: str = "") -> 
         )
 
     def score(calls: Sequence[AnsweredCall]) -> list[list[Measured]]:
-        chosen = {each.inference_id: each for each in sorted(calls, key=lambda each: place(each.inference_id))}
-        if judging.share < 1 and not salt:
-            chosen = {name: each for name, each in chosen.items() if place(name) < judging.share}
-        judging.counts["not_chosen"] += len(calls) - len(chosen)
-        requests = {name: judge_request(settings, each, salt) for name, each in chosen.items()}
+        wanted = chosen(calls, 1.0 if salt else judging.share)
+        judging.counts["not_chosen"] += len(calls) - len(wanted)
+        requests = {name: judge_request(settings, each, salt) for name, each in wanted.items()}
         found: dict[str, Completion | Failed] = {}
         for name, request in requests.items():
             if kept := read_kept(judging.journal, request):
@@ -75,6 +73,12 @@ def score_by_judge(definition: Definition, judging: Judging, salt: str = "") -> 
         return [_figures(found.get(call.inference_id), settings, judging) for call in calls]
 
     return score
+
+
+def chosen(calls: Sequence[AnsweredCall], share: float) -> dict[str, AnsweredCall]:
+    """A share of the calls by their ids, in the order of a lot that is always drawn alike."""
+    ordered = sorted(calls, key=lambda each: place(each.inference_id))
+    return {each.inference_id: each for each in ordered if place(each.inference_id) < share}
 
 
 def place(identifier: str) -> float:

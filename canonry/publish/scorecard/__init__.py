@@ -7,7 +7,7 @@ the one in production, at a path that stays.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from canonry import release
 from canonry.publish.moves import Outcome, release_and_promote
@@ -29,14 +29,15 @@ def publish_scorecard(
     labels: Sequence[Row],
     candidates: Sequence[Row],
     reviewers: Sequence[Row] = (),
+    texts: Mapping[str, Mapping[str, tuple[str | None, ...]]] | None = None,
     now: dt.datetime,
 ) -> Outcome:
     """Release the page made of what is published now, and show it at PATH.
 
     `labels`: rows of label progress; `candidates`: index candidates with their gate; `reviewers`: rows of their
-    progress. Raises ReleaseError.
+    progress; `texts`: of flipped items that may be shown, by digest of the comparison and item. Raises ReleaseError.
     """
-    inputs = read_inputs(zones, labels=labels, candidates=candidates, reviewers=reviewers)
+    inputs = read_inputs(zones, labels=labels, candidates=candidates, reviewers=reviewers, texts=texts)
     days = inputs.days
     outcome = release_and_promote(
         zones,

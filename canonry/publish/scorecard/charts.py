@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 WIDTH = 352
 """Pixels: what a phone of 390 shows between its margins."""
-_AXIS, _EDGE, _TOP, _FOOT = 50, 14, 20, 26
-_PLOT = WIDTH - _AXIS - _EDGE
+_AXIS, EDGE, _TOP, _FOOT = 50, 14, 20, 26
+_PLOT = WIDTH - _AXIS - EDGE
 
 INK, MUTED, GRID, ACCENT = "#1f2328", "#59636e", "#d1d9e0", "#35526e"
 SERIES = ("#1d5fa8", "#b3450f", "#0b7268", "#7a3ea8", "#686200", "#a8174f")
@@ -77,9 +77,9 @@ def color(place: int) -> str:
 def bars(values: Values, days: Days, *, top: float, unit: str, says: str, height: int = 110) -> str:
     """A bar a day, from 0 up to `top`; `unit` is the d3 format of the axis."""
     rows = [{"at": _at(day) - 0.36, "to": _at(day) + 0.36, "zero": 0, "value": value} for day, value in values if value]
-    bar = _of(rows).mark_rect(aria=False, color=ACCENT)
+    bar = of(rows).mark_rect(aria=False, color=ACCENT)
     drawn = bar.encode(x=_days_axis(days), x2="to:Q", y=_value_axis(top, unit, "zero"), y2="value:Q")
-    return _svg(_layered([drawn]), height, says)
+    return svg(layered([drawn]), height, says)
 
 
 def lines(series: Sequence[Line], days: Days, *, top: float, unit: str, says: str) -> str:
@@ -89,15 +89,15 @@ def lines(series: Sequence[Line], days: Days, *, top: float, unit: str, says: st
     for line in series:
         rows = [{"at": _at(day), "value": value} for day, value in line.values]
         dash = [4, 3] if line.below else [1, 0]
-        mark = _of(rows).mark_line(
+        mark = of(rows).mark_line(
             aria=False, color=ACCENT, strokeWidth=1.8, strokeDash=dash, invalid="break-paths-show-domains"
         )
         end = [row for row in rows if row["value"] is not None][-1:]
-        name = _of(end).mark_text(
+        name = of(end).mark_text(
             aria=False, color=INK, align="right", dy=14 if line.below else -8, text=line.label, fontWeight=600
         )
         layers += [mark.encode(x=x, y=y), name.encode(x=x, y=y)]
-    return _svg(_layered(layers), 110, says)
+    return svg(layered(layers), 110, says)
 
 
 def model_lines(series: Sequence[tuple[Model, Values]], days: Days, *, top: float, unit: str, says: str) -> str:
@@ -106,19 +106,19 @@ def model_lines(series: Sequence[tuple[Model, Values]], days: Days, *, top: floa
     layers: list[Any] = []
     for model, values in series:
         rows = [{"at": _at(day), "value": value} for day, value in values]
-        line = _of(rows).mark_line(aria=False, color=color(model.place), strokeWidth=1.4)
-        layers += [each.encode(x=x, y=y) for each in (line, _points(_of(rows), model, 30))]
-    return _svg(_layered(layers), 110, says)
+        line = of(rows).mark_line(aria=False, color=color(model.place), strokeWidth=1.4)
+        layers += [each.encode(x=x, y=y) for each in (line, _points(of(rows), model, 30))]
+    return svg(layered(layers), 110, says)
 
 
 def intervals_over_days(model: Model, values: Intervals, days: Days, *, top: float, says: str) -> str:
     """An interval a day, upright, with its point."""
     rows = [{"at": _at(day), "value": value, "low": low, "high": high} for day, value, low, high in values]
     x = _days_axis(days)
-    rule = _of(rows).mark_rule(aria=False, color=color(model.place), strokeWidth=1.6, opacity=0.75)
+    rule = of(rows).mark_rule(aria=False, color=color(model.place), strokeWidth=1.6, opacity=0.75)
     drawn = rule.encode(x=x, y=_value_axis(top, "~%", "low"), y2="high:Q")
-    point = _points(_of(rows), model, 34).encode(x=x, y=_value_axis(top, "~%"))
-    return _svg(_layered([drawn, point]), 130, says)
+    point = _points(of(rows), model, 34).encode(x=x, y=_value_axis(top, "~%"))
+    return svg(layered([drawn, point]), 130, says)
 
 
 def forest(groups: Sequence[tuple[str | None, Sequence[Interval]]], *, top: float, unit: str = "~%", says: str) -> str:
@@ -134,19 +134,19 @@ def forest(groups: Sequence[tuple[str | None, Sequence[Interval]]], *, top: floa
             rows.append((at, each))
             at += _ROW
     scale = alt.Scale(domain=[0, at], range=[0, at], nice=False)
-    y, x = _pixels("at", scale), _share_axis(top, unit)
+    y, x = pixels("at", scale), _share_axis(top, unit)
     layers: list[Any] = [
-        _of(headings)
+        of(headings)
         .mark_text(aria=False, color=INK, align="left", x=_INDENT, fontWeight=600, fontSize=13)
         .encode(y=y, text="label:N")
     ]
     for offset, each in rows:
         place = each.model.place if each.model else len(SERIES)
         texts = [{"at": offset + 13, "label": each.label, "said": each.said}]
-        written = _of(texts)
+        written = of(texts)
         layers.append(written.mark_text(aria=False, color=INK, align="left", x=_INDENT).encode(y=y, text="label:N"))
         layers.append(
-            written.mark_text(aria=False, color=MUTED, align="right", x=WIDTH - 2 * _EDGE - _INDENT).encode(
+            written.mark_text(aria=False, color=MUTED, align="right", x=WIDTH - 2 * EDGE - _INDENT).encode(
                 y=y, text="said:N"
             )
         )
@@ -154,10 +154,10 @@ def forest(groups: Sequence[tuple[str | None, Sequence[Interval]]], *, top: floa
             continue
         drawn = [{"at": offset + 29, "value": each.value, "low": each.low, "high": each.high}]
         width = 1.2 if each.hollow else 3
-        rule = _of(drawn).mark_rule(aria=False, color=color(place), strokeWidth=width, strokeCap="round", opacity=0.75)
+        rule = of(drawn).mark_rule(aria=False, color=color(place), strokeWidth=width, strokeCap="round", opacity=0.75)
         layers.append(rule.encode(x=_share_axis(top, unit, "low"), x2="high:Q", y=y))
-        layers.append(_points(_of(drawn), each.model, 90, hollow=each.hollow).encode(x=x, y=y))
-    return _svg(_layered(layers), at, says, left=_EDGE)
+        layers.append(_points(of(drawn), each.model, 90, hollow=each.hollow).encode(x=x, y=y))
+    return svg(layered(layers), at, says, left=EDGE)
 
 
 def progress(parts: Sequence[Part], *, says: str) -> str:
@@ -170,19 +170,19 @@ def progress(parts: Sequence[Part], *, says: str) -> str:
     layers: list[Any] = []
     for number, part in enumerate(parts):
         top = number * _ROW
-        text = _of([{"at": top + 13, "label": part.label, "said": part.said}])
+        text = of([{"at": top + 13, "label": part.label, "said": part.said}])
         layers.append(
-            text.mark_text(aria=False, color=INK, align="left", x=0).encode(y=_pixels("at", y_scale), text="label:N")
+            text.mark_text(aria=False, color=INK, align="left", x=0).encode(y=pixels("at", y_scale), text="label:N")
         )
-        said = text.mark_text(aria=False, color=MUTED, align="right", x=WIDTH - 2 * _EDGE)
-        layers.append(said.encode(y=_pixels("at", y_scale), text="said:N"))
-        box = _of([{"start": 0, "done": part.done, "whole": part.whole, "at": top + 23, "to": top + 33}])
+        said = text.mark_text(aria=False, color=MUTED, align="right", x=WIDTH - 2 * EDGE)
+        layers.append(said.encode(y=pixels("at", y_scale), text="said:N"))
+        box = of([{"start": 0, "done": part.done, "whole": part.whole, "at": top + 23, "to": top + 33}])
         x = alt.X("start:Q", scale=x_scale, axis=None)
         filled = box.mark_rect(aria=False, color=ACCENT)
-        layers.append(filled.encode(x=x, x2="done:Q", y=_pixels("at", y_scale), y2="to:Q"))
+        layers.append(filled.encode(x=x, x2="done:Q", y=pixels("at", y_scale), y2="to:Q"))
         outline = box.mark_rect(aria=False, filled=False, stroke=ACCENT, strokeWidth=1)
-        layers.append(outline.encode(x=x, x2="whole:Q", y=_pixels("at", y_scale), y2="to:Q"))
-    return _svg(_layered(layers), height, says, left=_EDGE, foot=2)
+        layers.append(outline.encode(x=x, x2="whole:Q", y=pixels("at", y_scale), y2="to:Q"))
+    return svg(layered(layers), height, says, left=EDGE, foot=2)
 
 
 def round_top(values: Sequence[float]) -> float:
@@ -192,13 +192,15 @@ def round_top(values: Sequence[float]) -> float:
     return next(round(step * power, 12) for step in (1, 1.2, 1.6, 2, 3, 4, 6, 8, 10) if step * power >= largest)
 
 
-def _of(rows: Sequence[dict[str, Any]]) -> alt.Chart:
+def of(rows: Sequence[dict[str, Any]]) -> alt.Chart:
+    """A chart of rows."""
     import altair as alt
 
     return alt.Chart(alt.Data(values=list(rows)))
 
 
-def _layered(layers: Sequence[Any]) -> Any:
+def layered(layers: Sequence[Any]) -> Any:
+    """Charts over each other."""
     import altair as alt
 
     return alt.layer(*layers)
@@ -243,20 +245,21 @@ def _share_axis(top: float, unit: str, field: str = "value") -> alt.X:
     return alt.X(f"{field}:Q", scale=alt.Scale(domain=[0, top], nice=False), axis=axis)
 
 
-def _pixels(field: str, scale: alt.Scale) -> alt.Y:
+def pixels(field: str, scale: alt.Scale) -> alt.Y:
+    """A place from the top, in pixels."""
     import altair as alt
 
     return alt.Y(f"{field}:Q", scale=scale, axis=None)
 
 
-def _svg(chart: Any, height: float, says: str, *, left: int = _AXIS, foot: int = _FOOT) -> str:
+def svg(chart: Any, height: float, says: str, *, left: int = _AXIS, foot: int = _FOOT) -> str:
     import altair as alt
     import vl_convert
 
     top = _TOP if left == _AXIS else 2
-    sized = chart.properties(width=WIDTH - left - _EDGE, height=height).configure(
+    sized = chart.properties(width=WIDTH - left - EDGE, height=height).configure(
         autosize=alt.AutoSizeParams(type="none"),
-        padding={"left": left, "right": _EDGE, "top": top, "bottom": foot},
+        padding={"left": left, "right": EDGE, "top": top, "bottom": foot},
         background="transparent",
         view=alt.ViewConfig(stroke=None),
         axis=alt.AxisConfig(

@@ -8,7 +8,18 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from canonry.publish.scorecard import charts, cost, feedback, formats, indexes, labels, latency, quality, rejected
+from canonry.publish.scorecard import (
+    charts,
+    comparisons,
+    cost,
+    feedback,
+    formats,
+    indexes,
+    labels,
+    latency,
+    quality,
+    rejected,
+)
 from canonry.publish.scorecard.parts import Headline, Missing, Model, Panels, Prose, Section, Table
 from canonry.publish.scorecard.read import Inputs
 from canonry.publish.scorecard.versions import Versions
@@ -32,6 +43,7 @@ def render(inputs: Inputs) -> bytes:
         cost.section(inputs, versions),
         latency.section(inputs),
         quality.section(inputs, versions),
+        comparisons.section(inputs),
         feedback.section(inputs, versions),
         labels.section(inputs),
         indexes.section(inputs),

@@ -10,14 +10,15 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from canonry import lake, release
+from canonry import comparisons, lake, release
+from canonry.comparisons import Comparison
 from canonry.publish.catalog import ALL_MODELS
 from canonry.publish.moves import journalled_moves
 from canonry.publish.scorecard.parts import Row
@@ -70,6 +71,10 @@ class Inputs:
     """Fields of a product's calls that a program made up."""
     reviewers: Sequence[Row] = ()
     """What each reviewer did in the last weeks, as in ReviewerProgress."""
+    comparisons: Sequence[Comparison] = ()
+    """Of candidates with what was released, the oldest first."""
+    texts: Mapping[str, Mapping[str, tuple[str | None, ...]]] = field(default_factory=dict)
+    """By digest of a comparison and item, what may be shown: question, answer before, answer after."""
 
     @property
     def days(self) -> tuple[dt.date, dt.date] | None:
@@ -84,7 +89,12 @@ class Inputs:
 
 
 def read_inputs(
-    zones: Zones, *, labels: Sequence[Row], candidates: Sequence[Row], reviewers: Sequence[Row] = ()
+    zones: Zones,
+    *,
+    labels: Sequence[Row],
+    candidates: Sequence[Row],
+    reviewers: Sequence[Row] = (),
+    texts: Mapping[str, Mapping[str, tuple[str | None, ...]]] | None = None,
 ) -> Inputs:
     """Read what is published; what is not yet is empty. Raises ReleaseError."""
     moves = {name: release.last_move(zones.published, "tables", name) for name in TABLES}
@@ -109,6 +119,8 @@ def read_inputs(
         rejected=_rejected(zones.lake, first),
         simulated=_simulated(zones.lake, rows["cost_daily"]),
         reviewers=reviewers,
+        comparisons=comparisons.read_all(zones.journal),
+        texts=texts or {},
     )
 
 
