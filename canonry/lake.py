@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from canonry.code import code_version
 from canonry.lake_schemas import CONTENTS, MONEY, SCHEMAS, TIME
 from canonry.storage import NotFound, Storage
 
@@ -76,10 +77,12 @@ def days(lake: Storage, kind: str) -> list[dt.date]:
 def write(lake: Storage, kind: str, day: dt.date, table: pa.Table, made_from: Mapping[str, Any]) -> bool:
     """Replace a partition by one file of these rows. False where it already was exactly this.
 
-    `table` needs the columns of SCHEMAS[kind] in any order; its rows are written in the order given.
+    `table` needs the columns of SCHEMAS[kind] in any order; its rows are written in the order given. The manifest names
+    the code beside what it was made from.
     """
     data = parquet_bytes(table.select(SCHEMAS[kind].names).cast(SCHEMAS[kind]))
-    return commit(lake, kind, day, {"part-0.parquet": data}, {**made_from, "rows": table.num_rows})
+    named = {"code": code_version(), **made_from, "rows": table.num_rows}
+    return commit(lake, kind, day, {"part-0.parquet": data}, named)
 
 
 def commit(lake: Storage, kind: str, day: dt.date, files: Mapping[str, bytes], made_from: Mapping[str, Any]) -> bool:

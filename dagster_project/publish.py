@@ -1,11 +1,14 @@
 """Publish: the marts leave the warehouse as immutable releases that everyone may read, and a page shows them."""
 
+import hashlib
 from dataclasses import asdict
+from pathlib import Path
 
 import dagster as dg
 import duckdb
 
 from canonry.catalog import Catalog
+from canonry.code import code_version
 from canonry.collect import news
 from canonry.index.store import judged_candidates
 from canonry.label.progress import label_progress
@@ -14,7 +17,7 @@ from canonry.labels import schemes_drawn
 from canonry.publish import publish_tables
 from canonry.publish.scorecard import FILE, PATH, publish_scorecard
 from canonry.regressions import shown_texts
-from dagster_project.resources import WAREHOUSE, Platform
+from dagster_project.resources import WAREHOUSE, Platform, dbt_project
 
 GROUP = "publish"
 MARTS = ("agreement_daily", "cost_daily", "feedback_daily", "latency_hourly", "quality_daily")
@@ -39,7 +42,7 @@ def build(catalog: Catalog) -> dg.Definitions:
         path = str(platform.zones.warehouse)
         with platform.alone(WAREHOUSE, context.log), duckdb.connect(path, read_only=True) as warehouse:
             found = {mart: warehouse.execute(f"SELECT * FROM {mart} ORDER BY ALL").to_arrow_table() for mart in MARTS}
-        lineage = {"warehouse": platform.zones.warehouse.name}
+        lineage = {"warehouse": platform.zones.warehouse.name, "code": code_version(), "sql": _sql_version()}
         for mart, outcome in publish_tables(
             platform.zones, found, now=platform.published_at(), lineage=lineage
         ).items():
@@ -52,6 +55,15 @@ def build(catalog: Catalog) -> dg.Definitions:
         news.settle(platform.zones.lake, context.run.run_id)
 
     return dg.Definitions(assets=[tables, _scorecard(catalog, specs)])
+
+
+def _sql_version() -> str:
+    """A digest of the files that say how the tables are made."""
+    folder = Path(dbt_project().project_dir)
+    seen = hashlib.sha256()
+    for each in sorted([*folder.glob("models/**/*.sql"), *folder.glob("macros/**/*.sql")]):
+        seen.update(f"{each.relative_to(folder).as_posix()}\0".encode() + each.read_bytes() + b"\0")
+    return seen.hexdigest()[:12]
 
 
 def _scorecard(catalog: Catalog, tables: list[dg.AssetSpec]) -> dg.AssetsDefinition:

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import typer
 
-from canonry.cli import backup, evals, gold, incidents, index, keys, label, platform, releases, scorecard, scores, serve
+from canonry.cli import (
+    backup,
+    evals,
+    gold,
+    incidents,
+    index,
+    keys,
+    label,
+    platform,
+    releases,
+    scorecard,
+    scores,
+    serve,
+    trace,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,6 +32,7 @@ app.command()(backup.restore)
 app.command()(scorecard.scorecard)
 app.command()(serve.serve)
 app.command()(platform.status)
+app.command()(trace.trace)
 app.command()(platform.ui)
 app.add_typer(evals.app, name="eval")
 app.add_typer(gold.app, name="gold")

@@ -174,6 +174,9 @@ def make_world(choose: random.Random) -> World:
         common |= {"window_start": DAYS[0], "window_end": day, "method": "stratified", "simulated": True}
         figures = {"value": 0.2, "interval_low": 0.1, "interval_high": 0.3, "confidence": 0.95, "labels": 40}
         world.estimates.append({**common, **figures, "slice": "product", "product": "search"})
+        powered = {"estimator": "prediction_powered", "preferred": True, "labels_worth": 72.5, "differs": "higher"}
+        powered |= {"interval_low": 0.13, "interval_high": 0.27, "rest_value": 0.1, "p_value": 0.001, "clusters": 31}
+        world.estimates.append({**common, **figures, **powered, "slice": "product", "product": "search"})
         world.estimates.append({**common, "slice": "product", "product": "helpdesk", "refused": "too few labels"})
         measured = {"scheme": "groundedness", "scheme_version": "1", "field": "groundedness", "window_days": 7}
         measured |= {"window_end": day, "value": 0.8, "interval_low": 0.7, "interval_high": 0.9, "items": 40}

@@ -9,11 +9,24 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
+import pytest
 
 from canonry import lake
+from canonry.publish import publish_tables
+from canonry.publish.trace import MADE_FROM, flat, trace
 
-from .conftest import DAYS, ENVELOPE, MARTS, Tables
+from .conftest import DAYS, ENVELOPE, MARTS, Row, Tables
+
+DAY = DAYS[1]
+KEYS = {
+    "agreement_daily": ("scheme", "metric"),
+    "cost_daily": ("team", "product", "feature", "provider", "response_model", "prompt_name", "prompt_version"),
+    "feedback_daily": ("signal", "slice"),
+    "latency_hourly": ("hour", "product", "provider", "response_model"),
+    "quality_daily": ("product", "estimator"),
+}
 
 
 def test_cost_daily_is_the_sum_of_the_charges(tables: Tables) -> None:
@@ -75,7 +88,7 @@ def test_latency_hourly_has_exact_quantiles(tables: Tables) -> None:
 
 def test_quality_daily_keeps_estimates_with_interval_counts_and_refusals(tables: Tables) -> None:
     rows = [row for row in tables.rows("quality_daily") if row["eval"] == "hallucination-rate"]
-    assert len(rows) == len(tables.world.estimates) == 2 * len(DAYS)
+    assert len(rows) == len(tables.world.estimates) == 3 * len(DAYS)
     estimate, refused = (next(row for row in rows if row["product"] == name) for name in ("search", "helpdesk"))
     assert (estimate["value"], estimate["interval_low"], estimate["interval_high"]) == (0.2, 0.1, 0.3)
     assert (estimate["labels"], estimate["simulated"], estimate["estimand"]) == (40, True, "these calls")
@@ -90,6 +103,37 @@ def test_feedback_daily_keeps_both_figures_and_refusals(tables: Tables) -> None:
     assert (whole["value"], whole["interval_low"], whole["interval_high"]) == (0.7, 0.5, 0.85)
     assert (whole["effective_known"], whole["simulated"], refused["simulated"]) == (31.5, True, False)
     assert (refused["value"], refused["raw_value"], refused["refused"]) == (None, 0.8, "no overlap")
+
+
+@pytest.mark.parametrize(
+    ("mart", "kind", "renamed"),
+    [
+        ("quality_daily", "estimates", {}),
+        ("feedback_daily", "feedback_rates", {"effective": "effective_known"}),
+        ("agreement_daily", "agreement", {}),
+    ],
+)
+def test_what_is_estimated_reaches_its_table_in_every_column(
+    tables: Tables, mart: str, kind: str, renamed: dict[str, str]
+) -> None:
+    rows = tables.rows(mart)
+    lakes = lake.read(tables.zones.lake, kind, DAYS, with_day=True).to_pylist()
+    filled = {"simulated": False, "estimator": "human_only", "preferred": True, "estimand_kind": "calls"}
+    columns = [name for name in (*lake.SCHEMAS[kind].names, "day") if renamed.get(name, name) in rows[0]]
+    assert len(columns) >= 15
+    expected = [
+        {renamed.get(name, name): filled.get(name) if row[name] is None else row[name] for name in columns}
+        for row in lakes
+        if mart != "agreement_daily" or row["annotator"] is None
+    ]
+    found = [{name: row[name] for name in expected[0]} for row in rows]
+    assert sorted(map(repr, found)) == sorted(map(repr, expected))
+
+
+def test_labels_saved_is_what_scores_were_worth_beyond_the_labels(tables: Tables) -> None:
+    rows = tables.rows("quality_daily")
+    found = {(row["estimator"], row["labels_worth"], row["labels_saved"]) for row in rows if row["product"] == "search"}
+    assert found == {("human_only", None, None), ("prediction_powered", 72.5, 32.5)}
 
 
 def test_an_outcome_has_the_last_of_each_signal_of_users(tables: Tables) -> None:
@@ -157,6 +201,72 @@ def test_a_late_thumb_restates_its_calls_day_when_that_day_is_run_and_no_other(t
     assert changed == [first["inference_id"]]
     assert after[first["inference_id"]]["feedback_value"] == -1
     assert later.rows("cost_daily") == tables.rows("cost_daily")
+
+
+@pytest.fixture
+def published(tables: Tables, tmp_path: Path) -> tuple[Tables, dict[str, list[Row]], dict[str, str]]:
+    """Every table released: where it lies, its rows of the day, and its version."""
+    traced = tables.copy(tmp_path / "home")
+    with duckdb.connect(str(traced.zones.warehouse), read_only=True) as warehouse:
+        marts = {mart: warehouse.execute(f"SELECT * FROM {mart} ORDER BY ALL").to_arrow_table() for mart in MARTS}
+    now = dt.datetime(2026, 11, 6, tzinfo=dt.UTC)
+    made = publish_tables(traced.zones, marts, now=now, lineage={"code": "1"})
+    rows = {mart: [row for row in table.to_pylist() if row["day"] == DAY] for mart, table in marts.items()}
+    return traced, rows, {mart: outcome.release.version for mart, outcome in made.items()}
+
+
+def key(mart: str, row: Row) -> dict[str, str | None]:
+    return {name: None if row[name] is None else str(row[name]) for name in KEYS[mart]}
+
+
+def test_every_row_of_every_table_is_found_by_its_key_with_its_release_and_partitions(published) -> None:
+    traced, rows, versions = published
+    assert rows.keys() == MADE_FROM.keys() == KEYS.keys()
+    for mart, (row, *_) in rows.items():
+        found = trace(traced.zones, mart, DAY, key(mart, row))
+        assert (found.row, found.version, found.lineage) == (row, versions[mart], {"code": "1"})
+        direct = {f"lake/{kind}/day={DAY}" for kind in MADE_FROM[mart]}
+        assert {each.path for each in found.inputs} == direct
+        assert {each.state for each in flat(found.inputs)} == {"there"}
+        for each in found.inputs:
+            assert each.code and each.rows == len(lake.read(traced.zones.lake, each.path.split("/")[1], [DAY]))
+        assert found.in_lake is (None if mart in ("cost_daily", "latency_hourly") else True)
+
+
+def test_the_traced_partitions_give_counts_and_costs_again(published) -> None:
+    traced, rows, _ = published
+    calls, charges = (lake.read(traced.zones.lake, kind, [DAY]).to_pylist() for kind in ("inferences", "charges"))
+    for call in calls:
+        call["hour"] = call["started_at"].replace(minute=0, second=0, microsecond=0)
+    for mart in ("cost_daily", "latency_hourly"):
+        for row in rows[mart][:20]:
+            inside = {each["inference_id"] for each in calls if all(each[name] == row[name] for name in KEYS[mart])}
+            assert len(inside) == row["calls"] > 0
+            if mart == "cost_daily":
+                amounts = [each["amount"] for each in charges if each["inference_id"] in inside]
+                known = [amount for amount in amounts if amount is not None]
+                assert row["cost"] == (sum(known, Decimal(0)) if known else None)
+
+
+def test_a_row_that_the_lake_has_otherwise_by_now_is_told(published) -> None:
+    traced, *_ = published
+    for estimate in traced.world.estimates:
+        estimate["labels"] = 41
+    traced.write("estimates", DAY)
+    where: dict[str, str | None] = {"product": "search", "estimator": "human_only"}
+    assert trace(traced.zones, "quality_daily", DAY, where).in_lake is False
+
+
+def test_what_is_no_single_row_is_an_error_that_says_how_to_name_one(published) -> None:
+    traced, *_ = published
+    with pytest.raises(LookupError, match="rows of 2026-11-02 with nothing more; say which with --where: they differ"):
+        trace(traced.zones, "cost_daily", DAY, {})
+    with pytest.raises(LookupError, match="cost_daily: has no column colour; it has day"):
+        trace(traced.zones, "cost_daily", DAY, {"colour": "red"})
+    with pytest.raises(LookupError, match="quality_daily: no row of 2026-11-02 with product=absent"):
+        trace(traced.zones, "quality_daily", DAY, {"product": "absent"})
+    with pytest.raises(LookupError, match="no published table that can be traced; there are agreement_daily, cost_"):
+        trace(traced.zones, "absent", DAY, {})
 
 
 def groups(key: dict[str, tuple[Any, ...]]) -> dict[tuple[Any, ...], list[str]]:
