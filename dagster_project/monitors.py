@@ -135,6 +135,7 @@ def concerned(spec: MonitorSpec) -> dg.AssetKey:
         "cost_per_call": ["lake", "charges"],
         "total_cost": ["lake", "charges"],
         "score": ["lake", "scores"],
+        "anchors": ["lake", "scores"],
     }
     return dg.AssetKey(by_measure.get(spec.measure, ["lake", "inferences"]))
 

@@ -9,7 +9,7 @@ import datetime as dt
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -173,18 +173,30 @@ def judge_shifts(readings: Sequence[Reading], false_alarms: float = FALSE_ALARMS
 
 
 def explain_score(before: pd.DataFrame, since: pd.DataFrame, value: str, shifts: Sequence[JudgeShift]) -> Cause:
-    """Whether scores changed because the judge did, or because the products did, and then why.
-
-    `shifts` are those of the scorer's anchors about the time of the change. The judge explains as much of a change as
-    its anchors moved; where that is less than half of it, the products' own fields are asked (`explain_change`).
-    """
+    """Whether scores changed because the judge did, or because the products did, and then why (`explain_change`)."""
     total = float(since[value].mean() - before[value].mean())
-    moved = [(each.value_after - each.value_before, each) for each in shifts]
-    if total and moved:
-        explained, shift = max(((by / total, each) for by, each in moved), key=lambda each: each[0])
-        if explained >= EXPLAINED:
-            return Cause("judge", "scorer_version", min(explained, 1.0), shift.said)
-    return explain_change(before, since, value)
+    return judge_cause(total, shifts) or explain_change(before, since, value)
+
+
+def judge_cause(total: float, shifts: Sequence[JudgeShift]) -> Cause | None:
+    """The judge, where it explains at least half of a change by `total` of the mean score; else None.
+
+    `shifts` are those of its anchors about the time of the change. It explains as much as its anchors moved.
+    """
+    moved = [((each.value_after - each.value_before) / total, each) for each in shifts] if total else []
+    explained, shift = max(moved, key=lambda each: each[0], default=(0.0, None))
+    if shift is None or explained < EXPLAINED:
+        return None
+    return Cause("judge", "scorer_version", min(explained, 1.0), shift.said)
+
+
+def shifts_between(journal: Storage, scorers: Iterable[str], first: dt.date, last: dt.date) -> list[JudgeShift]:
+    """Shifts of these scorers' anchors that began in these days, by readings until the last of them."""
+    found = []
+    for name in scorers:
+        readings = [each for each in read_readings(journal, name) if each.day <= last.isoformat()]
+        found += [each for each in judge_shifts(readings) if first <= each.since <= last]
+    return found
 
 
 def _mean(readings: Sequence[Reading]) -> float:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pytest
 
 from canonry import lake, release
+from canonry.catalog import Catalog, MonitorSpec
 from canonry.catalog.specs import Anchors, JudgeSpec
 from canonry.evaluate.anchors import JudgeShift, anchor_items, explain_score, judge_shifts, read_readings
+from canonry.evaluate.measures.anchors import anchors
+from canonry.evaluate.measures.explained import explain
 from canonry.evaluate.scoring import score_day
 from canonry.release import Release
 from canonry.storage import Zones
@@ -96,6 +100,17 @@ def live_through(zones: Zones, server: StandIn, *, swapped: bool, worse: bool) -
         score_day(zones.lake, found.ready, day)
 
 
+def monitor(measure: str, of: str, **objective: dict) -> MonitorSpec:
+    document = {"description": "Made for this test only.", "owner": "ai-quality", "measure": measure, "of": of}
+    return MonitorSpec.model_validate(
+        {**document, "runbook": "docs/runbooks.md", **(objective or {"change": {"find": 0.2}})}
+    )
+
+
+def midnight(day: dt.date) -> dt.datetime:
+    return dt.datetime.combine(day, dt.time())
+
+
 def calls_with_scores(zones: Zones, days: list[dt.date]) -> pd.DataFrame:
     columns = ["inference_id", "product", "request_model", "response_model"]
     calls = lake.read(zones.lake, "inferences", days, columns).to_pandas()
@@ -112,6 +127,14 @@ def test_a_swapped_judge_is_called_the_judge(zones: Zones, server: StandIn) -> N
     cause = explain_score(before, since, "value", [shift])
     assert cause.kind == "judge" and cause.explained > 0.6
     assert "the model behind it is not" in cause.said and str(DAYS[CHANGE]) in cause.said
+    # And so say the monitors: of the score that moved, and of the anchors themselves.
+    found, _ = explain(zones, monitor("score", "unsupported"), {}, midnight(DAYS[CHANGE]), midnight(DAYS[-1]))
+    assert found is not None and found.kind == "judge"
+    (finding,) = anchors(zones, Catalog(Path("assets")), monitor("anchors", "support"), midnight(DAYS[-1]))
+    assert finding.state == "broken" and finding.cause and finding.cause.kind == "judge"
+    assert finding.since == midnight(DAYS[CHANGE])
+    (early,) = anchors(zones, Catalog(Path("assets")), monitor("anchors", "support"), midnight(DAYS[CHANGE]))
+    assert early.state == "holds"
 
 
 def test_a_worse_product_is_not_blamed_on_the_judge(zones: Zones, server: StandIn) -> None:
@@ -122,6 +145,12 @@ def test_a_worse_product_is_not_blamed_on_the_judge(zones: Zones, server: StandI
     assert since["value"].mean() > before["value"].mean() + 0.15
     cause = explain_score(before, since, "value", [])
     assert (cause.kind, cause.field) == ("provider", "response_model")
+    found, _ = explain(zones, monitor("score", "unsupported"), {}, midnight(DAYS[CHANGE]), midnight(DAYS[-1]))
+    assert found is not None and found.kind == "provider"
+    (finding,) = anchors(zones, Catalog(Path("assets")), monitor("anchors", "support"), midnight(DAYS[-1]))
+    assert (finding.state, finding.value) == ("holds", 1.0)
+    limit = monitor("anchors", "support", limit={"at_least": 0.95})
+    assert anchors(zones, Catalog(Path("assets")), limit, midnight(DAYS[-1]))[0].state == "holds"
 
 
 def test_where_both_change_the_one_that_explains_more_is_named() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from canonry.alerts import Finding
 from canonry.catalog import MEASURES, Catalog, MonitorSpec
+from canonry.evaluate.measures.anchors import anchors
 from canonry.evaluate.measures.backlog import label_backlog
 from canonry.evaluate.measures.feedback import feedback, feedback_volume
 from canonry.evaluate.measures.freshness import source_freshness, table_freshness
@@ -32,5 +33,6 @@ REGISTRY: dict[str, Measure] = {
     "table_freshness": table_freshness,
     "label_backlog": label_backlog,
     "index_staleness": index_staleness,
+    "anchors": anchors,
     **{name: live for name, measured in MEASURES.items() if measured.live},
 }

@@ -6,9 +6,12 @@ import datetime as dt
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 
+from canonry import lake
 from canonry.alerts import Cause, Slice
 from canonry.catalog import MonitorSpec
+from canonry.evaluate.anchors import judge_cause, shifts_between
 from canonry.evaluate.calls import read_calls, simulated, values_of
 from canonry.evaluate.causes import explain_change
 from canonry.storage import Zones
@@ -30,6 +33,8 @@ def explain(
     calls = read_calls(zones, days, costs="cost" in spec.measure, score=score, until=end)
     calls = calls[calls["started_at"] >= first]
     mine = within(calls, values)
+    if score and (judge := _judge(zones, score, mine, since, days)):
+        return judge, simulated(mine)
     return cause_of(spec.measure, mine, calls, values, since), simulated(mine)
 
 
@@ -49,6 +54,15 @@ def cause_of(measure: str, mine: pd.DataFrame, calls: pd.DataFrame, values: Slic
             if wider.kind in ("provider", "product"):
                 return wider
     return found
+
+
+def _judge(zones: Zones, metric: str, mine: pd.DataFrame, since: dt.datetime, days: list[dt.date]) -> Cause | None:
+    """The scorer itself, where its anchors moved as the calls' scores did."""
+    scores = lake.read(zones.lake, "scores", days, ["scorer", "metric"])
+    scorers = scores.filter(pc.equal(scores["metric"], metric))["scorer"].unique().to_pylist()
+    before, after = _sides("score", mine, since)
+    total = float(after["value"].mean() - before["value"].mean())
+    return judge_cause(total, shifts_between(zones.journal, sorted(scorers), days[0], days[-1]))
 
 
 def within(calls: pd.DataFrame, values: Slice) -> pd.DataFrame:
