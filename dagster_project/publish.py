@@ -22,6 +22,9 @@ from dagster_project.resources import WAREHOUSE, Platform, dbt_project
 GROUP = "publish"
 MARTS = ("agreement_daily", "cost_daily", "feedback_daily", "latency_hourly", "quality_daily")
 
+SHOWN = ("rejected", "drift", "drift_topics", "prompt_drift", "consistency", "inconsistencies")
+"""What of the lake the scorecard shows as it is."""
+
 
 def build(catalog: Catalog) -> dg.Definitions:
     """One release a mart, and the scorecard."""
@@ -77,10 +80,10 @@ def _scorecard(catalog: Catalog, tables: list[dg.AssetSpec]) -> dg.AssetsDefinit
             *(["published", "indexes", name] for name in catalog.indexes),
             *(["published", "gold", name] for name in catalog.schemes),
             ["published", "tables", "incidents"],
-            dg.AssetDep(["lake", "rejected"], partition_mapping=every_day),
+            *(dg.AssetDep(["lake", kind], partition_mapping=every_day) for kind in SHOWN),
         ],
-        description="Cost, latency, quality, labels, indexes and what was rejected, on one page for people. Open "
-        "published/scorecard/index.html in a browser; `canonry scorecard --open` does.",
+        description="Cost, latency, quality, drift, labels, indexes and what was rejected, on one page for people. "
+        "Open published/scorecard/index.html in a browser; `canonry scorecard --open` does.",
         group_name=GROUP,
         owners=["team:ai_platform"],
         kinds={"html"},
@@ -93,7 +96,13 @@ def _scorecard(catalog: Catalog, tables: list[dg.AssetSpec]) -> dg.AssetsDefinit
         candidates = judged_candidates(zones.lake)
         texts = shown_texts(zones, platform.catalog, platform.today())
         outcome = publish_scorecard(
-            zones, labels=labels, candidates=candidates, reviewers=reviewers, texts=texts, now=platform.published_at()
+            zones,
+            labels=labels,
+            candidates=candidates,
+            reviewers=reviewers,
+            texts=texts,
+            shows_texts=platform.catalog.shows_texts,
+            now=platform.published_at(),
         )
         page = f"{zones.published.url}/{PATH}"
         return dg.MaterializeResult(

@@ -77,6 +77,10 @@ class Catalog:
     monitors: dict[str, MonitorSpec] = field(default_factory=dict)
     drifts: dict[str, DriftSpec] = field(default_factory=dict)
 
+    def shows_texts(self, product: str) -> bool:
+        """Whether texts of a product's calls may be shown to everybody who reads the scorecard."""
+        return any(spec.show_texts and (not spec.products or product in spec.products) for spec in self.drifts.values())
+
     def path(self, kind: str, name: str) -> Path:
         """The file that governs one thing."""
         return self.root / kind / f"{name}.yaml"

@@ -54,11 +54,13 @@ def _build(zones: Zones, assets: Path) -> None:
 
     now = dt.datetime.now(dt.UTC)
     names = schemes_drawn(zones.journal)
+    catalog = load(assets)
     publish_scorecard(
         zones,
         labels=[asdict(row) for name in names for row in label_progress(zones, name)],
         candidates=judged_candidates(zones.lake),
         reviewers=[asdict(row) for name in names for row in reviewer_progress(zones, name)],
-        texts=shown_texts(zones, load(assets), now.date()),
+        texts=shown_texts(zones, catalog, now.date()),
+        shows_texts=catalog.shows_texts,
         now=now,
     )

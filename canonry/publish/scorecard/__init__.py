@@ -7,13 +7,13 @@ the one in production, at a path that stays.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from canonry import release
 from canonry.publish.moves import Outcome, release_and_promote
 from canonry.publish.scorecard.page import render
 from canonry.publish.scorecard.parts import Row
-from canonry.publish.scorecard.read import read_inputs
+from canonry.publish.scorecard.read import read_inputs, shows_none
 from canonry.storage import NotFound, Zones
 
 KIND, NAME, FILE = "scorecard", "platform", "index.html"
@@ -30,14 +30,23 @@ def publish_scorecard(
     candidates: Sequence[Row],
     reviewers: Sequence[Row] = (),
     texts: Mapping[str, Mapping[str, tuple[str | None, ...]]] | None = None,
+    shows_texts: Callable[[str], bool] = shows_none,
     now: dt.datetime,
 ) -> Outcome:
     """Release the page made of what is published now, and show it at PATH.
 
     `labels`: rows of label progress; `candidates`: index candidates with their gate; `reviewers`: rows of their
-    progress; `texts`: of flipped items that may be shown, by digest of the comparison and item. Raises ReleaseError.
+    progress; `texts`: of flipped items that may be shown, by digest of the comparison and item; `shows_texts`: which
+    products' calls may be shown as examples. Raises ReleaseError.
     """
-    inputs = read_inputs(zones, labels=labels, candidates=candidates, reviewers=reviewers, texts=texts)
+    inputs = read_inputs(
+        zones,
+        labels=labels,
+        candidates=candidates,
+        reviewers=reviewers,
+        texts=texts,
+        shows_texts=shows_texts,
+    )
     days = inputs.days
     outcome = release_and_promote(
         zones,

@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING, Any
 from canonry.publish.scorecard import (
     charts,
     comparisons,
+    consistency,
     cost,
+    drift,
     feedback,
     formats,
     indexes,
     labels,
     latency,
+    prompts,
     quality,
     rejected,
 )
-from canonry.publish.scorecard.parts import Headline, Missing, Model, Panels, Prose, Section, Table
+from canonry.publish.scorecard.parts import Details, Headline, Missing, Model, Panels, Prose, Section, Table
 from canonry.publish.scorecard.read import Inputs
 from canonry.publish.scorecard.versions import Versions
 
@@ -45,6 +48,9 @@ def render(inputs: Inputs) -> bytes:
         quality.section(inputs, versions),
         comparisons.section(inputs),
         feedback.section(inputs, versions),
+        drift.section(inputs),
+        prompts.section(inputs),
+        consistency.section(inputs),
         labels.section(inputs),
         indexes.section(inputs),
         rejected.section(inputs),
@@ -125,6 +131,7 @@ def _environment() -> jinja2.Environment:
     environment.filters["drawing"] = Markup
     environment.globals.update(chart=charts, glyph=_glyph, most_rows=MOST_ROWS)
     kinds: dict[str, Any] = {"model": Model, "table": Table, "panels": Panels, "prose": Prose, "missing": Missing}
+    kinds["details"] = Details
     environment.tests.update({name: _is(kind) for name, kind in kinds.items()})
     return environment
 

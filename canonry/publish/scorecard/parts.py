@@ -57,6 +57,14 @@ class Prose:
 
 
 @dataclass(frozen=True)
+class Details:
+    """Texts under their labels that open on a click; lines stay as they are."""
+
+    summary: str
+    parts: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
 class Missing:
     """What is not there yet, and how to get it."""
 
@@ -64,7 +72,7 @@ class Missing:
     command: str
 
 
-Block = Table | Panels | Prose | Missing
+Block = Table | Panels | Prose | Details | Missing
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import datetime as dt
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from canonry import comparisons, lake, release
 from canonry.comparisons import Comparison
 from canonry.publish.catalog import ALL_MODELS
 from canonry.publish.moves import journalled_moves
+from canonry.publish.scorecard.drift_rows import DriftRows, read_drift
 from canonry.publish.scorecard.parts import Row
 from canonry.publish.tables import FILE
 from canonry.release import Move, NotReleased, Release
@@ -75,6 +76,8 @@ class Inputs:
     """Of candidates with what was released, the oldest first."""
     texts: Mapping[str, Mapping[str, tuple[str | None, ...]]] = field(default_factory=dict)
     """By digest of a comparison and item, what may be shown: question, answer before, answer after."""
+    drift: DriftRows = field(default_factory=DriftRows)
+    """What is tested against references, prompts that are registered nowhere, answers that disagree."""
 
     @property
     def days(self) -> tuple[dt.date, dt.date] | None:
@@ -88,6 +91,11 @@ class Inputs:
         return max((move.moved_at for move in self.tables.values() if move), default=None)
 
 
+def shows_none(product: str) -> bool:
+    """No product's texts may be shown."""
+    return False
+
+
 def read_inputs(
     zones: Zones,
     *,
@@ -95,8 +103,12 @@ def read_inputs(
     candidates: Sequence[Row],
     reviewers: Sequence[Row] = (),
     texts: Mapping[str, Mapping[str, tuple[str | None, ...]]] | None = None,
+    shows_texts: Callable[[str], bool] = shows_none,
 ) -> Inputs:
-    """Read what is published; what is not yet is empty. Raises ReleaseError."""
+    """Read what is published; what is not yet is empty. `shows_texts` names products whose texts may be shown.
+
+    Raises ReleaseError.
+    """
     moves = {name: release.last_move(zones.published, "tables", name) for name in TABLES}
     found = {name: _table(zones.published, name) for name in TABLES if moves[name]}
     days = [found[name]["day"].combine_chunks() for name in ("cost_daily", "latency_hourly") if name in found]
@@ -121,6 +133,7 @@ def read_inputs(
         reviewers=reviewers,
         comparisons=comparisons.read_all(zones.journal),
         texts=texts or {},
+        drift=read_drift(zones.lake, first, shows_texts),
     )
 
 
