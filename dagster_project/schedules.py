@@ -95,8 +95,9 @@ def _jobs(catalog: Catalog) -> "dict[str, Job]":
             "The whole loop for some days, as a backfill runs it.",
         ),
         "loop_and_train": (
-            dg.AssetSelection.all() - indexes - files - comparisons,
-            "The same, with every scorer trained on the way, so that it scores what it is first promoted for.",
+            dg.AssetSelection.all() - indexes - files,
+            "The same, with every scorer trained on the way, so that it scores what it is first promoted for, and what "
+            "waits compared with what is released.",
         ),
         "collect": (dg.AssetSelection.groups("collect") - files, "From landing to the lake."),
         "recompute": (tables - scorers, "Labels, charges, estimates and tables, and their releases."),
@@ -122,12 +123,6 @@ def _jobs(catalog: Catalog) -> "dict[str, Job]":
         "rebuild_indexes": (indexes, "Every canonical index, each behind its gate."),
         "train_scorers": (scorers, "Every trained scorer from the newest gold set, each behind its gate."),
     }
-    if catalog.comparisons:
-        promotions = keys(["published", "models"], *(["published", "prompts", name] for name in catalog.prompts))
-        other["compare_candidates"] = (
-            comparisons | promotions,
-            "Prompts and models that wait, beside what is released; those that pass are promoted.",
-        )
     if catalog.comparisons:
         promoted = keys(["published", "models"], *(["published", "prompts", name] for name in catalog.prompts))
         other["compare_candidates"] = (

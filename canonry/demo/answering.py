@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,12 +24,18 @@ def answer_here(home: str | Path, model_version: str, prompt: Prompt) -> Callabl
     version = model_version.removeprefix(f"{MODEL}-")
 
     def answers(asked: Sequence[Asked]) -> list[str]:
-        questions = sorted({each.question for each in asked})
         index = client.open_index(INDEX, home=home)
-        hits = dict(zip(questions, index.search_text(questions, k=FOUND, mode="dense"), strict=True))
+        hits = _hits(str(home), index.version, tuple(sorted({each.question for each in asked})))
         return [_answered(version, each, hits[each.question], prompt) for each in asked]
 
     return answers
+
+
+@lru_cache(maxsize=1)
+def _hits(home: str, version: str, questions: tuple[str, ...]) -> dict[str, list[Hit]]:
+    """What lies near each question: the same for both sides of a comparison, and for the next one."""
+    index = client.open_index(INDEX, version=version, home=home)
+    return dict(zip(questions, index.search_text(list(questions), k=FOUND, mode="dense"), strict=True))
 
 
 def _answered(version: str, asked: Asked, hits: Sequence[Hit], prompt: Prompt) -> str:

@@ -21,7 +21,7 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-from canonry import client, lake, release
+from canonry import client, comparisons, lake, release
 from canonry.demo.answerer import MODEL
 from canonry.demo.knowledge import INDEX
 from canonry.demo.products import NEW, OLD, PRODUCTS
@@ -47,6 +47,7 @@ def show(zones: Zones, console: Console) -> None:
     _quality(console, costs, quality, feedback)
     _index(console, zones)
     _scorer(console, zones)
+    _comparisons(console, zones)
     _where_next(console, zones)
 
 
@@ -165,6 +166,30 @@ def _scorer(console: Console, zones: Zones) -> None:
     console.print("  none: too few of the labels agree, or too few are of either class, to train one")
 
 
+def _comparisons(console: Console, zones: Zones) -> None:
+    """The last verdict of every comparison; the regression is the demo's own, made by whoever wanted to save tokens."""
+    last = {each.name: each for each in comparisons.read_all(zones.journal)}
+    table = Table("comparison", "candidate", "difference", "95 % interval", "margin", "items", "verdict")
+    for name, each in sorted(last.items()):
+        verdict = each.verdict
+        if verdict.value is None or verdict.low is None or verdict.high is None:
+            continue
+        value, low, high, margin = (
+            f"{end * 100:+.1f}" for end in (verdict.value, verdict.low, verdict.high, -(verdict.margin or 0))
+        )
+        word = f"{verdict.word}: {'passes' if verdict.passed else 'held back'}"
+        table.add_row(name, each.candidate, value, f"{low} to {high}", margin, f"{verdict.pairs:,}", word)
+    if not table.row_count:
+        return
+    _section(console, "What waited for its promotion, in points of supported answers to the same questions", table)
+    played = sum(each.simulated for each in last.values())
+    console.print(
+        f"  The answers are real, {played} labels that judged them are simulated. What flipped, in words: "
+        f"{escape(_program())} eval show NAME --texts",
+        highlight=False,
+    )
+
+
 def _where_next(console: Console, zones: Zones) -> None:
     program = escape(_program())
     console.print(
@@ -195,11 +220,14 @@ def _section(console: Console, title: str, table: Table) -> None:
     table.box = box.SIMPLE_HEAD
     for column in table.columns:
         column.justify = "right" if column.header not in _TEXT_COLUMNS else "left"
-        column.overflow, column.no_wrap = "fold", column.header in ("team", "product", "model")
+        column.overflow, column.no_wrap = (
+            "fold",
+            column.header in ("team", "product", "model", "comparison", "candidate"),
+        )
     console.print(Padding(table, (0, 0, 0, 1)))
 
 
-_TEXT_COLUMNS = ("team", "product", "model", "of kind", "why", "answers of")
+_TEXT_COLUMNS = ("comparison", "candidate", "verdict", "team", "product", "model", "of kind", "why", "answers of")
 
 
 def _thumbs(feedback: list[Row], slice_name: str, *, days: int) -> list[Row]:

@@ -8,13 +8,17 @@ import json
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from rich.console import Console
 
+from canonry import comparisons
+from canonry.comparisons import Comparison
 from canonry.demo import summary
 from canonry.demo.knowledge import INDEX
 from canonry.publish import publish_tables, release_and_promote
+from canonry.stats.verdicts import judge_pairs
 from canonry.storage import Zones
 
 NOW = dt.datetime(2026, 11, 30, tzinfo=dt.UTC)
@@ -45,6 +49,18 @@ def test_it_shows_cost_by_team_the_gate_and_what_is_simulated(zones: Zones) -> N
     assert "Which scorer reads every answer none: too few" in text
     assert "What is simulated" in text and "What was rejected: 0 events" in text
     assert "published/scorecard/index.html: all of this as one page" in text
+
+
+def test_it_says_what_waited_for_its_promotion_and_what_judged_it(zones: Zones) -> None:
+    _publish(zones, (0.24, 0.45))
+    assert "What waited for its promotion" not in _shown(zones)
+    after = np.arange(200) >= 40
+    verdict = judge_pairs(np.ones(200, dtype=bool), after, 0.05)
+    found = Comparison("answerer", "models", "m", "m-2", "m-1", "rate", verdict, {}, NOW, items=200, simulated=9)
+    comparisons.keep(zones.journal, found)
+    text = _shown(zones)
+    assert "answerer m-2 -20.0" in text and "-5.0 200 worse: held back" in text
+    assert "9 labels that judged them are simulated" in text
 
 
 def test_it_names_the_scorer_and_what_its_gate_said(zones: Zones) -> None:
