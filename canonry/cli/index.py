@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.markup import escape
 
 from canonry.cli._shared import console, said, table_of
 from canonry.release import ReleaseError
+
+if TYPE_CHECKING:
+    from canonry.catalog import IndexSpec
 
 app = typer.Typer(no_args_is_help=True, help="Search the canonical indexes.")
 
@@ -48,6 +52,36 @@ def search(
 
 
 @app.command()
+def embed(
+    name: Annotated[str, typer.Argument(help="Index: a name in assets/indexes/.")],
+    shard: Annotated[str, typer.Option(help="NUMBER/OF: 2/8 takes the second eighth.")] = "1/1",
+    assets: Annotated[Path, typer.Option(envvar="CANONRY_ASSETS", help="The folder of specs.")] = Path("assets"),
+) -> None:
+    """Embed an index's chunks ahead of its build, on any number of machines that share the lake.
+
+    What is embedded is saved on the way and never embedded again: stop it, start it again, or start a shard twice. The
+    build afterwards finds every vector there. The step `chunks` must have run.
+
+    Example: canonry index embed python-packages --shard 2/8
+    """
+    from canonry import catalog
+    from canonry.encode import EncoderError, files_of
+    from canonry.index.build import embed_chunks
+    from canonry.index.errors import IndexBuildError
+    from canonry.storage import open_zones
+
+    number, _, of = shard.partition("/")
+    if not (number.isdecimal() and of.isdecimal()):
+        raise typer.BadParameter(f"{shard!r}: expected NUMBER/OF, such as 2/8", param_hint="--shard")
+    with said(catalog.CatalogError, EncoderError, IndexBuildError):
+        found = catalog.load(assets)
+        spec = _spec(found.indexes, name)
+        files = files_of(spec.encoder, found.models[spec.encoder])
+        made = embed_chunks(open_zones(), name, files, (int(number), int(of)))
+    console.print(f"{made.embedded:,} texts embedded, {made.reused:,} were there")
+
+
+@app.command()
 def diff(
     name: Annotated[str, typer.Argument(help="Index: a name in assets/indexes/.")],
     before: Annotated[str, typer.Argument(help="Version or channel; a candidate's version will do.")],
@@ -66,10 +100,8 @@ def diff(
     from canonry.storage import open_zones
 
     with said(catalog.CatalogError, ReleaseError, EncoderError, SearchError, IndexBuildError):
-        specs = catalog.load(assets).indexes
-        if name not in specs:
-            raise IndexBuildError(f"assets/indexes/{name}.yaml: does not exist; there are {', '.join(specs) or 'none'}")
-        found = compare_versions(open_zones(), name, specs[name], before, after)
+        spec = _spec(catalog.load(assets).indexes, name)
+        found = compare_versions(open_zones(), name, spec, before, after)
     for reason in (*found.reasons, f"verdict: {found.verdict.word}"):
         console.print(escape(reason))
     compared = found.compared
@@ -80,3 +112,11 @@ def diff(
         table.add_row(f"{each.ndcg_before:.3f}", f"{each.ndcg_after:.3f}", *places, escape(each.query))
     if compared.worse:
         console.print(table)
+
+
+def _spec(specs: Mapping[str, IndexSpec], name: str) -> IndexSpec:
+    from canonry.index.errors import IndexBuildError
+
+    if name not in specs:
+        raise IndexBuildError(f"assets/indexes/{name}.yaml: does not exist; there are {', '.join(specs) or 'none'}")
+    return specs[name]

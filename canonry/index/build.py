@@ -110,10 +110,17 @@ def cut_documents(zones: Zones, name: str, spec: IndexSpec, encoder: EncoderFile
     return Step(chunks.num_rows, *written, duplicates=found.num_rows)
 
 
-def embed_chunks(zones: Zones, name: str, encoder: EncoderFiles) -> Embeddings:
-    """Chunks → `embeddings/encoder=…`, those that are not there yet."""
+def embed_chunks(zones: Zones, name: str, encoder: EncoderFiles, shard: tuple[int, int] = (1, 1)) -> Embeddings:
+    """Chunks → `embeddings/encoder=…`, those that are not there yet.
+
+    `shard`: (2, 8) takes the second eighth of the chunks, so that eight machines with one lake share the work.
+    """
+    number, of = shard
+    if not 1 <= number <= of:
+        raise IndexBuildError(f"index {name}: there is no shard {number} of {of}; they are numbered from 1")
     chunks = tables.read_table(zones.lake, tables.chunks_path(name), "chunks")
-    found = chunk_vectors(zones.lake, name, encoder, embedded_texts(chunks))
+    # Each n-th chunk: neighbours are alike, and no shard gets all the long ones.
+    found = chunk_vectors(zones.lake, name, encoder, embedded_texts(chunks)[number - 1 :: of])
     return Embeddings(found.embedded, found.reused)
 
 

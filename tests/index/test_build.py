@@ -90,6 +90,29 @@ def test_a_deleted_document_leaves_at_the_next_build(zones: Zones, tiny_encoder:
     assert b"doc-0#0" not in built.files["chunks.parquet"]
 
 
+def test_machines_embed_their_shards_and_the_build_finds_every_vector(
+    zones: Zones, tiny_encoder: EncoderFiles, make_spec
+) -> None:
+    spec = make_spec(DOCUMENTS)
+    read_documents(zones, "help", spec, tiny_encoder)
+    cut_documents(zones, "help", spec, tiny_encoder)
+    made = [embed_chunks(zones, "help", tiny_encoder, (number, 3)).embedded for number in (1, 2, 3)]
+    assert made == [6, 5, 5]
+    assert build_index(zones, "help", spec, tiny_encoder).embeddings.embedded == 0
+    with pytest.raises(IndexBuildError, match="there is no shard 4 of 3"):
+        embed_chunks(zones, "help", tiny_encoder, (4, 3))
+
+
+def test_embedding_ahead_is_a_command(zones: Zones, make_spec, tmp_path: Path) -> None:
+    about = ["index", "embed", "help", "--assets", str(assets_with(tmp_path, make_spec(DOCUMENTS)))]
+    for arguments, said in (
+        (["--shard", "half"], "expected NUMBER/OF, such as 2/8"),
+        (["--shard", "1/2"], "run the step `chunks` first"),
+    ):
+        done = CliRunner().invoke(app, [*about, *arguments], env={"CANONRY_HOME": zones.home})
+        assert done.exit_code != 0 and said in " ".join(done.output.split())
+
+
 def test_an_index_without_documents_yet_does_nothing(zones: Zones, tiny_encoder: EncoderFiles, make_spec) -> None:
     spec = make_spec(optional=True)
     built = build_index(zones, "help", spec, tiny_encoder)
@@ -156,12 +179,17 @@ def test_versions_are_compared_by_the_golden_queries_wherever_they_lie(
     assert "4 queries got worse, 0 better" in shown and "How billing works in case 0." in shown
 
 
-def show_diff(zones: Zones, folder: Path, spec: IndexSpec, before: str, after: str) -> str:
-    """What `canonry index diff` prints."""
+def assets_with(folder: Path, spec: IndexSpec) -> Path:
+    """What is governed, and an index `help` beside."""
     assets = folder / "assets"
     shutil.copytree(Path(__file__).parents[2] / "assets", assets)
     (assets / "indexes" / "help.yaml").write_text(json.dumps(spec.model_dump(mode="json")))
-    arguments = ["index", "diff", "help", before, after, "--assets", str(assets)]
+    return assets
+
+
+def show_diff(zones: Zones, folder: Path, spec: IndexSpec, before: str, after: str) -> str:
+    """What `canonry index diff` prints."""
+    arguments = ["index", "diff", "help", before, after, "--assets", str(assets_with(folder, spec))]
     done = CliRunner().invoke(app, arguments, env={"CANONRY_HOME": zones.home})
     assert done.exit_code == 0, done.output
     return done.output
