@@ -5,7 +5,9 @@ are simulated; every drawn answer has its real label, and every answer the score
 Under `rate by document` the answers are drawn, too: documents come anew each time, with all of their answers, and what
 is estimated is the rate behind them. `useless` is the same scores in another order, `contrary` is 1 - score. The ratio
 is the mean, over budgets, of the prediction-powered interval's width over the human-only one's, on RAGTruth drawn
-uniformly. Cells whose coverage is not 93 to 97 % are named.
+uniformly. The human-only interval is Korn and Graubard's, which is cautious; `/ same kind` is the width over that of
+an interval from the labels alone that is made as the prediction-powered one is: what the scores themselves add. Cells
+whose coverage is not 93 to 97 % are named.
 """
 
 from __future__ import annotations
@@ -19,8 +21,9 @@ import numpy as np
 from bench._report import arguments, report
 from bench._scores import Scored, halueval, ragtruth
 from canonry.stats.designs import allocate, poisson_probabilities, whole_numbers
-from canonry.stats.ppi import PredictionPowered, estimate_with_scores
+from canonry.stats.ppi import PredictionPowered, estimate_with_scores, jeffreys, labels_of
 from canonry.stats.rates import estimate_rate
+from canonry.stats.survey import Proportion
 
 BUDGETS = (25, 50, 100, 200, 400)
 RANDOM_SHARE = 0.5
@@ -37,6 +40,8 @@ class Found:
     human_covered: float
     width: float
     human_width: float
+    same_kind_width: float
+    """Of an interval without scores that has the ends of the one with them."""
     saving: float
     """Human-only labels of that width, a label."""
     coefficient: float
@@ -72,12 +77,14 @@ def main() -> None:
                     found = resample(scored, design, budget, options.rows)
                     told = (found.labels, found.covered, found.human_covered, found.width)
                     name = f"{answers.name}, {scorer} score, {design}"
-                    rows.append((name, budget, *told, found.relative, found.saving, found.coefficient))
+                    beside = (found.relative, found.width / found.same_kind_width)
+                    rows.append((name, budget, *told, *beside, found.saving, found.coefficient))
                     outside += [f"{name}, {budget}: {said}" for said in _outside(found, WIDEST[scorer])]
                     if (answers.name, scorer, design) == ("RAGTruth", "real", "uniform"):
                         ratios.append(found.relative)
     print(f"{options.rows:,} simulated draws each\n")
-    header = ("", "budget", "labels", "coverage", "human-only", "width", "/ human-only", "labels' worth", "coefficient")
+    widths = ("width", "/ human-only", "/ same kind")
+    header = ("", "budget", "labels", "coverage", "human-only", *widths, "labels' worth", "coefficient")
     report(
         "coverage", float(np.mean(ratios)), "lower", header, rows, notes=outside or ["no cell is outside 93 to 97 %"]
     )
@@ -98,7 +105,7 @@ def resample(answers: Scored, design: str, budget: int, rounds: int, seed: int =
     generator = np.random.default_rng([seed, budget])
     truth = float(answers.positive.mean())
     draw = DESIGNS[design](answers, budget, generator)
-    found = np.zeros((rounds, 7))
+    found = np.zeros((rounds, 8))
     for each in range(rounds):
         got = draw()
         ours, human = got.estimate, got.human_only
@@ -108,10 +115,20 @@ def resample(answers: Scored, design: str, budget: int, rounds: int, seed: int =
             human.low - 1e-12 <= truth <= human.high + 1e-12,
             ours.high - ours.low,
             human.high - human.low,
+            _same_kind(human, got.labels),
             got.labels_worth / got.labels,
             got.coefficient,
         )
     return Found(*found.mean(0).tolist())
+
+
+def _same_kind(human: Proportion, labels: float) -> float:
+    """Width of Jeffreys' interval for the labels that have the human-only variance, whatever their weights claim."""
+    if not 0 < human.value < 1 or human.variance <= 0:
+        return human.high - human.low
+    effective = labels_of(human.value, human.variance, labels)
+    low, high = jeffreys(human.value * effective, effective, 0.95)
+    return min(high, 1.0) - max(low, 0.0)
 
 
 def _outside(found: Found, widest: float) -> list[str]:

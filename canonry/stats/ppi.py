@@ -127,7 +127,7 @@ def combine(
     share = _one_error_away(value, variance)
     most = max(human.effective_labels, share * (1 - share) * sample.kish**2 / SURPRISES)
     effective = min(labels_of(share, variance, sample.labels) * t_ratio(plain, freedom, confidence), most)
-    low, high = _jeffreys(value * effective, effective, confidence)
+    low, high = jeffreys(value * effective, effective, confidence)
     skewed = float(np.sum(error**3)) / variance if variance > 0 else 0.0
     allowed = float(np.sum(of_labels**3)) / human.variance * variance / human.variance
     reach = t_quantile(freedom, confidence) ** 2 / 2 * (skewed - allowed)
@@ -157,7 +157,8 @@ def labels_of(share: float, variance: float, labels: float) -> float:
     return share * (1 - share) / variance * labels / max(labels - 1, 1.0) if variance > 0 else np.inf
 
 
-def _jeffreys(positives: float, labels: float, confidence: float) -> tuple[float, float]:
+def jeffreys(positives: float, labels: float, confidence: float) -> tuple[float, float]:
+    """The middle of what Jeffreys' prior and so many labels say of a share; counts need not be whole."""
     tail = (1 - confidence) / 2
     beta = (positives + 0.5, labels - positives + 0.5)
     return float(betaincinv(*beta, tail)), float(betaincinv(*beta, 1 - tail))
