@@ -18,7 +18,10 @@ from dagster_project.resources import DAILY, RANGE, Platform, days_of
 LOOKS = dg.AssetKey(["lake", "looks"])
 INCIDENTS = dg.AssetKey(["published", "tables", "incidents"])
 
-_LOOKED_AT = ("inferences", "feedback", "charges", "labels", "scores", "estimates", "feedback_rates")
+_LOOKED_AT = (
+    *("inferences", "feedback", "charges", "labels", "scores", "estimates", "feedback_rates"),
+    *("drift", "drift_topics", "prompt_drift", "consistency"),
+)
 
 
 def build(catalog: Catalog) -> dg.Definitions:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from canonry import client
@@ -49,15 +49,18 @@ class Assistant:
         # The first question would wait for pages and threads that no later one waits for.
         self.index.search_text("warm up", k=1)
 
-    def ask(self, question: str, version: str, *, cached: bool = False) -> Reply:
-        """Answer a question with a version of the answerer; `cached` allows an answer that was given before."""
+    def ask(self, question: str, version: str, *, cached: bool = False, instruction: str | None = None) -> Reply:
+        """Answer a question with a version of the answerer; `cached` allows an answer that was given before.
+
+        `instruction` is what a product writes before the canonical prompt.
+        """
         started = time.perf_counter()
         if cached and (version, question) in self._answered:
             earlier = self._answered[version, question]
             return Reply(
                 earlier.model_version, earlier.answer, earlier.retrieved, None, _milliseconds(started), cache_hit=True
             )
-        reply = self._answer(question, version, started)
+        reply = self._answer(question, version, instruction, started)
         if reply.error_type is None:
             self._answered[version, question] = reply
         return reply
@@ -66,13 +69,16 @@ class Assistant:
         """Empty the cache of answers."""
         self._answered.clear()
 
-    def _answer(self, question: str, version: str, started: float) -> Reply:
+    def _answer(self, question: str, version: str, instruction: str | None, started: float) -> Reply:
         # Both versions of the answerer weigh the cosine, which the score of a hybrid search is not.
         hits = self.index.search_text(question, k=RETRIEVED, mode="dense")
         retrieval_ms = _milliseconds(started)
         name = f"{MODEL}-{version}"
         try:
-            found = answer(version, question, hits, self.prompt)
+            prompt = self.prompt
+            if instruction:
+                prompt = replace(prompt, template=f"{instruction}\n{prompt.template}")
+            found = answer(version, question, hits, prompt)
         except QuestionTooLong:
             latency_ms = _milliseconds(started)
             return Reply(name, None, tuple(hits), retrieval_ms, latency_ms, error_type="question_too_long")

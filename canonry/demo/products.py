@@ -44,6 +44,10 @@ class Product:
     """First day on which half of the users get the new version; None where there was no canary."""
     caches: bool = False
     """Whether an answer is kept for whoever asks the same later that day."""
+    instruction: str | None = None
+    """What the product writes before the canonical prompt, without having it registered."""
+    instructed: dt.date | None = None
+    """First day on which it does."""
 
 
 PRODUCTS = (
@@ -65,7 +69,16 @@ PRODUCTS = (
         rollout=dt.date(2026, 11, 12),
         canary=dt.date(2026, 11, 10),
     ),
-    Product("support-desk", "support", ("reply-draft", "triage"), (38, 8), users=14, rollout=dt.date(2026, 11, 9)),
+    Product(
+        "support-desk",
+        "support",
+        ("reply-draft", "triage"),
+        (38, 8),
+        users=14,
+        rollout=dt.date(2026, 11, 9),
+        instruction="You write to a customer of ours: greet them, and be brief.",
+        instructed=dt.date(2026, 11, 12),
+    ),
 )
 
 
@@ -88,6 +101,12 @@ class PlannedCall:
     def trace_id(self) -> str:
         """The same whenever this day is played: 32 hex digits."""
         return digest("trace", self.product.name, self.asked_at.date(), self.number)
+
+    @property
+    def instruction(self) -> str | None:
+        """What the product writes before the canonical prompt that day."""
+        since = self.product.instructed
+        return self.product.instruction if since and self.asked_at.date() >= since else None
 
     @property
     def span_id(self) -> str:

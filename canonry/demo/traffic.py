@@ -71,7 +71,9 @@ def play(
 def _logged(calls: Iterable[PlannedCall], assistant: Assistant) -> Iterator[dict[str, Any]]:
     """Lines of an outbox: kind, received_at, and the event, or the text that should have been one."""
     for call in calls:
-        reply = assistant.ask(call.question.text, call.version, cached=call.product.caches)
+        reply = assistant.ask(
+            call.question.text, call.version, cached=call.product.caches, instruction=call.instruction
+        )
         done = call.asked_at + dt.timedelta(milliseconds=reply.latency_ms)
         logged = inference(call, reply, assistant.index.version, assistant.prompt.version)
         for sent in as_sent(call, logged):

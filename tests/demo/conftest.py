@@ -69,7 +69,7 @@ class StandInAssistant:
         self._documents = {each.id: each for each in documents}
         self._about = {each.text: each.document_id for each in traffic_questions(documents)}
 
-    def ask(self, question: str, version: str, *, cached: bool = False) -> Reply:
+    def ask(self, question: str, version: str, *, cached: bool = False, instruction: str | None = None) -> Reply:
         """Answer at once."""
         right = self._about.get(question)
         if right is None:

@@ -44,6 +44,9 @@ MEASURES: dict[str, Measured] = {
     "label_backlog": Measured("days", ("limit",), "schemes"),
     "index_staleness": Measured("days", ("limit",), "indexes"),
     "anchors": Measured("share of anchors", ("limit", "change"), "scorers"),
+    "drift": Measured("tests", ("limit",), "drifts"),
+    "prompt_drift": Measured("share of calls", ("limit",)),
+    "inconsistency": Measured("share of pairs", ("limit",), "difference"),
     "latency_p95": Measured("ms", ("limit", "budget", "change", "arms"), live=True),
     "error_rate": Measured("share", ("limit", "budget", "change", "arms"), live=True),
     "refusal_rate": Measured("share", _LIVE, live=True),
@@ -53,6 +56,11 @@ MEASURES: dict[str, Measured] = {
     "score": Measured("mean", _LIVE, "metric", live=True),
 }
 """Every measure by name; canonry.evaluate.measures computes each."""
+
+
+_BY_PRODUCT = ("drift", "prompt_drift", "inconsistency")
+_DIFFERENCES = ("same", "prompts", "models", "products")
+"""What two answers to one question may differ in, as in lake/consistency."""
 
 
 class Limit(Strict):
@@ -114,6 +122,9 @@ class MonitorSpec(Spec):
         "label_backlog",
         "index_staleness",
         "anchors",
+        "drift",
+        "prompt_drift",
+        "inconsistency",
         "latency_p95",
         "error_rate",
         "refusal_rate",
@@ -162,6 +173,10 @@ class MonitorSpec(Spec):
             for name, bound in (("at_most", self.limit.at_most), ("at_least", self.limit.at_least)):
                 if bound is not None and not 0 <= bound <= 1:
                     raise ValueError(f"limit.{name}: {bound} is no share: expected 0 to 1")
+        if self.measure in _BY_PRODUCT and set(self.slice) - {"product"}:
+            raise ValueError(f"slice: {self.measure} is measured by product or for everything")
+        if self.measure == "inconsistency" and self.of not in _DIFFERENCES:
+            raise ValueError(f"of: {self.of!r} is none of {', '.join(_DIFFERENCES)}")
         if self.budget and (self.measure == "latency_p95") != (self.budget.faster_than_ms is not None):
             raise ValueError("budget.faster_than_ms: latency_p95 needs it, and nothing else takes it")
         return self

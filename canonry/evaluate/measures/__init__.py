@@ -12,6 +12,7 @@ from canonry.alerts import Finding
 from canonry.catalog import MEASURES, Catalog, MonitorSpec
 from canonry.evaluate.measures.anchors import anchors
 from canonry.evaluate.measures.backlog import label_backlog
+from canonry.evaluate.measures.drift import drift, inconsistency, prompt_drift
 from canonry.evaluate.measures.feedback import feedback, feedback_volume
 from canonry.evaluate.measures.freshness import source_freshness, table_freshness
 from canonry.evaluate.measures.live import live
@@ -34,5 +35,8 @@ REGISTRY: dict[str, Measure] = {
     "label_backlog": label_backlog,
     "index_staleness": index_staleness,
     "anchors": anchors,
+    "drift": drift,
+    "prompt_drift": prompt_drift,
+    "inconsistency": inconsistency,
     **{name: live for name, measured in MEASURES.items() if measured.live},
 }
