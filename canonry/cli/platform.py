@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -45,8 +46,8 @@ def check(
     if stale:
         errors.print(f"{assets}/.schema: {', '.join(stale)}: stale; run: canonry check --write-schemas", style="red")
         raise typer.Exit(1)
-    counts = {kind: len(getattr(found, kind)) for kind in catalog.KINDS}
-    console.print(", ".join(f"{count} {kind}" for kind, count in counts.items()) + ": all hold", soft_wrap=True)
+    counts = Counter(kind for kind, _, _ in found.items())
+    console.print(", ".join(f"{counts[kind]} {kind}" for kind in catalog.KINDS) + ": all hold", soft_wrap=True)
 
 
 def demo(
