@@ -8,7 +8,7 @@ from canonry.catalog import Catalog, IndexSpec
 from canonry.encode import files_of
 from canonry.index import build as story
 from canonry.index import judge
-from canonry.publish import release_and_promote
+from canonry.publish import prune_and_journal, release_and_promote
 from canonry.regressions import compare_all, standing_now
 from dagster_project.evidence import governed, owners
 from dagster_project.resources import WEEKLY, Platform
@@ -116,6 +116,7 @@ def build(name: str, spec: IndexSpec, catalog: Catalog) -> dg.Definitions:
             context.log.info("There are no documents yet; nothing is released")
             return dg.MaterializeResult(metadata={"state": "no documents yet"})
         metadata: dict[str, Any] = {}
+        governs = platform.catalog.indexes[name]
         version = candidates[name].version if name in candidates else None
         verdict = standing_now(platform.zones, platform.catalog, "indexes", name, version) if version else None
         for release_name, built in candidates.items():
@@ -128,9 +129,18 @@ def build(name: str, spec: IndexSpec, catalog: Catalog) -> dg.Definitions:
                 lineage=built.lineage,
                 reason="passed its gate",
                 now=platform.published_at(),
-                verdict=verdict,
+                channel=governs.channel,
+                verdict=verdict if release_name == name else None,
             )
-            about = {"version": outcome.release.version, "state": outcome.state, "vectors": built.metadata["vectors"]}
+            about: dict[str, Any] = {
+                "version": outcome.release.version,
+                "state": outcome.state,
+                "vectors": built.metadata["vectors"],
+            }
+            if governs.keep_releases:
+                about["pruned"] = prune_and_journal(
+                    platform.zones, "indexes", release_name, keep=governs.keep_releases, now=platform.published_at()
+                )
             metadata |= about if release_name == name else {f"{release_name}/{key}": about[key] for key in about}
         return dg.MaterializeResult(metadata=metadata)
 

@@ -13,7 +13,7 @@ from canonry import release
 from canonry.cli._shared import console, said, table_of
 from canonry.storage import open_zones
 
-app = typer.Typer(no_args_is_help=True, help="List, inspect, verify and roll back releases.")
+app = typer.Typer(no_args_is_help=True, help="List, inspect, verify, promote, roll back, yank and prune releases.")
 
 Kind = Annotated[str, typer.Argument(help=f"One of {', '.join(release.KINDS)}.")]
 Name = Annotated[str, typer.Argument(help="Name of the index, table, prompt, …")]
@@ -36,6 +36,8 @@ def list_all(
             manifest = each.manifest
             moves = release.channels(published, manifest.kind, manifest.name)
             pointing = ", ".join(channel for channel, move in moves.items() if move.version == manifest.version)
+            if release.yank_of(published, manifest.kind, manifest.name, manifest.version):
+                pointing = f"{pointing} [red]yanked[/red]".strip()
             created = str(manifest.created_at)[:16]
             table.add_row(manifest.kind, manifest.name, manifest.version, created, pointing)
     console.print(table if table.row_count else "Nothing is released yet: make demo, or materialise an index.")
@@ -100,3 +102,82 @@ def rollback(
 
             current_page(zones)
     console.print(f"{kind}/{name} {channel}: {now.version} → {move.version}")
+
+
+@app.command()
+def promote(
+    kind: Kind,
+    name: Name,
+    version: Annotated[str, typer.Argument(help="Version, or the channel that points to it, such as candidate.")],
+    reason: Annotated[str, typer.Option(help="Why, for those who read the journal.")],
+    channel: Annotated[str, typer.Option(help="Channel to move.")] = "production",
+    force: Annotated[bool, typer.Option("--force", help="Also what somebody rolled back from.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, move nothing.")] = False,
+) -> None:
+    """Point a channel to a release that is there. Its bytes are verified first.
+
+    Example: canonry releases promote indexes python-packages candidate --reason "looked at the diff"
+    """
+    from canonry.publish import promote_and_journal
+
+    zones = open_zones()
+    with said(release.ReleaseError):
+        found = release.resolve(zones.published, kind, name, version)
+        before = release.last_move(zones.published, kind, name, channel)
+        was = before.version if before else "nothing"
+        if dry_run:
+            console.print(f"{kind}/{name} {channel} would go from {was} to {found.version}")
+            return
+        now = dt.datetime.now(dt.UTC)
+        move = promote_and_journal(
+            zones, kind, name, found.version, reason=reason, now=now, channel=channel, force=force
+        )
+    console.print(f"{kind}/{name} {channel}: {was} → {move.version}")
+
+
+@app.command()
+def yank(
+    kind: Kind,
+    name: Name,
+    version: Annotated[str, typer.Argument(help="Version, 16 hex digits.")],
+    reason: Annotated[str, typer.Option(help="Why: whoever asks for the version is told.")],
+    force: Annotated[bool, typer.Option("--force", help="Though a channel points to it.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Let it be opened again.")] = False,
+) -> None:
+    """Let nobody open a version any more, by its channel or by name. Its files stay for whoever looks into it.
+
+    Example: canonry releases yank indexes python-packages 0123456789abcdef --reason "holds a customer's text"
+    """
+    from canonry.publish import unyank_and_journal, yank_and_journal
+
+    now = dt.datetime.now(dt.UTC)
+    with said(release.ReleaseError):
+        if undo:
+            unyank_and_journal(open_zones(), kind, name, version, reason=reason, now=now)
+            console.print(f"{kind}/{name} {version}: can be opened again")
+            return
+        made = yank_and_journal(open_zones(), kind, name, version, reason=reason, now=now, force=force)
+    console.print(f"{kind}/{name} {version}: yanked, {escape(made.reason)}")
+
+
+@app.command()
+def prune(
+    kind: Kind,
+    name: Name,
+    keep: Annotated[int, typer.Option(help="How many of the newest stay, beside what channels point to.", min=1)] = 10,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, delete nothing.")] = False,
+) -> None:
+    """Delete old versions of a release. What a channel points to always stays.
+
+    Example: canonry releases prune indexes python-packages --keep 5 --dry-run
+    """
+    from canonry.publish import prune_and_journal
+
+    zones = open_zones()
+    with said(release.ReleaseError):
+        if dry_run:
+            versions = [each.version for each in release.prunable(zones.published, kind, name, keep)]
+        else:
+            versions = prune_and_journal(zones, kind, name, keep=keep, now=dt.datetime.now(dt.UTC))
+    said_of = "would go" if dry_run else "gone"
+    console.print(f"{kind}/{name}: {said_of}: {', '.join(versions) or 'none'}")

@@ -30,7 +30,8 @@ def check_candidates(
         each: check_candidate(zones, name, spec, audience, now)
         for each, audience in releases_of(zones.lake, name).items()
     }
-    return {each: report for each, report in reports.items() if report}
+    found = {each: report for each, report in reports.items() if report}
+    return {**found, **_vanished(zones, name)} if found else found
 
 
 def check_candidate(
@@ -89,6 +90,8 @@ def release_candidates(zones: Zones, name: str) -> dict[str, store.Candidate]:
     Raises IndexBuildError, before anything is released, where one may not be.
     """
     latest = [each for each in releases_of(zones.lake, name) if store.latest_version(zones.lake, each)]
+    if latest and (vanished := _vanished(zones, name)):
+        raise IndexBuildError(f"index {name}: {'; '.join(each.reasons[0] for each in vanished.values())}")
     return {each: release_candidate(zones, each) for each in latest}
 
 
@@ -112,6 +115,28 @@ def release_candidate(zones: Zones, name: str) -> store.Candidate:
     built = store.read_candidate(zones.lake, name, version)
     files = {**built.files, **carried.read_carried(zones.lake, built.carried)}
     return store.Candidate(version, files, built.carried, {**built.metadata, "gate": answer}, built.lineage)
+
+
+def _vanished(zones: Zones, name: str) -> dict[str, gate.GateReport]:
+    """A refusal for every audience that nothing is for any more: what it may still read is not withdrawn by itself."""
+    now = releases_of(zones.lake, name)
+    found = {}
+    for each in release.names(zones.published, "indexes"):
+        if not each.startswith(f"{name}.") or each in now:
+            continue
+        try:
+            there = release.resolve(zones.published, "indexes", each)
+        except release.ReleaseError:
+            continue
+        about = there.manifest.metadata
+        if about.get("index") == name:
+            reason = (
+                f"no document needs {', '.join(about['access'])} any more, but {each} is released with "
+                f"{about['vectors']:,} chunks: if that is meant, `canonry releases yank indexes {each} {there.version} "
+                "--force`, then check again"
+            )
+            found[each] = gate.refused(reason, there.version)
+    return found
 
 
 def _golden(zones: Zones, name: str, spec: IndexSpec, audience: Audience) -> list[Golden]:

@@ -1,12 +1,22 @@
 """Hands back what is canonical: tables, prompts and models as releases, every move of a channel journalled."""
 
 from canonry.publish.catalog import publish_models, publish_prompts, unpublished
-from canonry.publish.moves import Outcome, release_and_promote, rollback_and_journal
+from canonry.publish.moves import (
+    Outcome,
+    promote_and_journal,
+    prune_and_journal,
+    release_and_promote,
+    rollback_and_journal,
+    unyank_and_journal,
+    yank_and_journal,
+)
 from canonry.publish.tables import publish_tables
 from canonry.publish.waiting import uncompared
 
 __all__ = [
     "Outcome",
+    "promote_and_journal",
+    "prune_and_journal",
     "publish_models",
     "publish_prompts",
     "publish_tables",
@@ -14,4 +24,6 @@ __all__ = [
     "rollback_and_journal",
     "uncompared",
     "unpublished",
+    "unyank_and_journal",
+    "yank_and_journal",
 ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from canonry import release
-from canonry.release import PRODUCTION, Move, Release, ReleaseError, Withdrawn
+from canonry.release import PRODUCTION, Move, Release, ReleaseError, Withdrawn, Yank
 from canonry.stats.verdicts import Verdict
 from canonry.storage import Zones
 
@@ -92,6 +93,50 @@ def rollback_and_journal(
     move = release.rollback(zones.published, kind, name, channel=channel, to=to, reason=reason, now=now)
     _journal(zones, move)
     return move
+
+
+def promote_and_journal(
+    zones: Zones,
+    kind: str,
+    name: str,
+    version: str,
+    *,
+    reason: str,
+    now: dt.datetime,
+    channel: str = PRODUCTION,
+    force: bool = False,
+) -> Move:
+    """Point the channel to a release that is there, as a person decides. `force`: one that was rolled back from."""
+    journal_last_move(zones, kind, name, channel)
+    move = release.promote(zones.published, kind, name, version, channel=channel, reason=reason, now=now, force=force)
+    _journal(zones, move)
+    return move
+
+
+def yank_and_journal(
+    zones: Zones, kind: str, name: str, version: str, *, reason: str, now: dt.datetime, force: bool = False
+) -> Yank:
+    """Let nobody open a release any more, and write down why. Raises ReleaseError."""
+    made = release.yank(zones.published, kind, name, version, reason=reason, now=now, force=force)
+    zones.journal.put_if_absent(f"yanks/{kind}/{name}/{version}-{now:%Y%m%dT%H%M%S.%fZ}.json", made.to_json())
+    return made
+
+
+def unyank_and_journal(zones: Zones, kind: str, name: str, version: str, *, reason: str, now: dt.datetime) -> None:
+    """Let a release be opened again, and write down why. Raises ReleaseError."""
+    release.unyank(zones.published, kind, name, version)
+    path = f"yanks/{kind}/{name}/{version}-undone-{now:%Y%m%dT%H%M%S.%fZ}.json"
+    zones.journal.put_if_absent(path, Yank(reason, now).to_json())
+
+
+def prune_and_journal(zones: Zones, kind: str, name: str, *, keep: int, now: dt.datetime) -> list[str]:
+    """Delete releases beyond the newest `keep` that no channel points to, and write down which. Raises ReleaseError."""
+    gone = release.prune(zones.published, kind, name, keep)
+    if gone:
+        document = {"kind": kind, "name": name, "keep": keep, "versions": gone, "pruned_at": now.isoformat()}
+        path = f"prunes/{kind}/{name}/{now:%Y%m%dT%H%M%S.%fZ}.json"
+        zones.journal.put_if_absent(path, json.dumps(document, indent=1, sort_keys=True).encode() + b"\n")
+    return gone
 
 
 def journal_last_move(zones: Zones, kind: str, name: str, channel: str = PRODUCTION) -> Move | None:

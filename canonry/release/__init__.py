@@ -10,7 +10,9 @@ from canonry.release._errors import Damaged, NotReleased, ReleaseError, Withdraw
 from canonry.release._local import LocalFiles, local_files, made_from
 from canonry.release._manifest import File, Manifest, payload_version
 from canonry.release._paths import KINDS, Kind, is_version
+from canonry.release._retire import prunable, prune, unyank, yank
 from canonry.release._store import Release, list_releases, names, publish, verify
+from canonry.release._yank import Yank, yank_of
 
 __all__ = [
     "KINDS",
@@ -26,6 +28,7 @@ __all__ = [
     "Release",
     "ReleaseError",
     "Withdrawn",
+    "Yank",
     "channels",
     "is_version",
     "last_move",
@@ -35,8 +38,13 @@ __all__ = [
     "names",
     "payload_version",
     "promote",
+    "prunable",
+    "prune",
     "publish",
     "resolve",
     "rollback",
+    "unyank",
     "verify",
+    "yank",
+    "yank_of",
 ]

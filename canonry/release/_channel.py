@@ -14,6 +14,7 @@ from canonry.release._errors import NotReleased, ReleaseError, Withdrawn
 from canonry.release._manifest import parse, to_json, utc
 from canonry.release._paths import Kind, Name, Version, channel_path, is_version, thing_folder
 from canonry.release._store import Release, find, verify
+from canonry.release._yank import refuse_yanked
 from canonry.storage import Conflict, NotFound, Storage
 
 PRODUCTION = "production"
@@ -63,17 +64,20 @@ def channels(published: Storage, kind: str, name: str) -> dict[str, Move]:
 
 
 def resolve(published: Storage, kind: str, name: str, channel_or_version: str = PRODUCTION) -> Release:
-    """The release a channel points to, or the one with this version. Raises NotReleased."""
-    if is_version(channel_or_version):
-        return find(published, kind, name, channel_or_version)
-    move = last_move(published, kind, name, channel_or_version)
-    if move is None:
-        known = ", ".join(channels(published, kind, name)) or "none"
-        raise NotReleased(
-            f"{published.url}/{kind}/{name}: nothing is released to channel {channel_or_version!r} "
-            f"(channels: {known}); see `canonry releases list`"
-        )
-    return find(published, kind, name, move.version)
+    """The release a channel points to, or the one with this version. Raises NotReleased, Withdrawn for a yanked one."""
+    version = channel_or_version
+    if not is_version(channel_or_version):
+        move = last_move(published, kind, name, channel_or_version)
+        if move is None:
+            known = ", ".join(channels(published, kind, name)) or "none"
+            raise NotReleased(
+                f"{published.url}/{kind}/{name}: nothing is released to channel {channel_or_version!r} "
+                f"(channels: {known}); see `canonry releases list`"
+            )
+        version = move.version
+    found = find(published, kind, name, version)
+    refuse_yanked(published, kind, name, version)
+    return found
 
 
 def promote(
@@ -94,6 +98,7 @@ def promote(
     """
     path = channel_path(kind, name, channel)
     find(published, kind, name, version)
+    refuse_yanked(published, kind, name, version)
     for attempt in range(ATTEMPTS):
         last, etag = _read(published, path)
         if last and last.version == version:
@@ -140,6 +145,7 @@ def rollback(
         raise ReleaseError(f"{published.url}/{path}: is already at {target}")
     if target in last.withdrawn:
         raise _withdrawn(last, target)
+    refuse_yanked(published, kind, name, target)
     _refuse_unsound(published, kind, name, target)
     kept = last.earlier.index(target) if target in last.earlier else len(last.earlier)
     withdrawn = tuple(sorted({*last.withdrawn, last.version, *last.earlier[kept + 1 :]}))

@@ -10,6 +10,7 @@ from pydantic import StringConstraints, TypeAdapter, ValidationError
 from canonry.release._errors import ReleaseError
 
 MANIFEST = "manifest.json"
+YANKED = "yanked.json"
 
 Kind = Literal["indexes", "tables", "prompts", "models", "gold", "scorers", "scorecard"]
 KINDS: tuple[str, ...] = get_args(Kind)

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from canonry.release._errors import Damaged, NotReleased, ReleaseError
 from canonry.release._manifest import File, Manifest, explain, payload_version, utc
-from canonry.release._paths import MANIFEST, FilePath, Kind, kind_folder, release_folder, thing_folder
+from canonry.release._paths import MANIFEST, YANKED, FilePath, Kind, kind_folder, release_folder, thing_folder
 from canonry.storage import NotFound, Storage
 
 log = logging.getLogger("canonry.release")
@@ -130,7 +130,7 @@ def verify(published: Storage, kind: str, name: str, version: str) -> list[str]:
         if (problem := expected.problem(_stored(published, f"{folder}/{path}")))
     ]
     present = {entry.path.removeprefix(f"{folder}/") for entry in published.list(folder)}
-    strangers = sorted(present - wanted.keys() - {MANIFEST})
+    strangers = sorted(present - wanted.keys() - {MANIFEST, YANKED})
     return problems + [f"{published.url}/{folder}/{path} is not in the manifest" for path in strangers]
 
 
@@ -172,8 +172,8 @@ def _check_paths(kind: str, name: str, files: Mapping[str, bytes | Path]) -> Non
         _PATHS.validate_python(list(files), strict=True)
     except ValidationError as error:
         raise ReleaseError(f"{kind}/{name}: file paths {list(files)}: {explain(error)}") from None
-    if MANIFEST in files:
-        raise ReleaseError(f"{kind}/{name}: {MANIFEST} is the manifest's own name; call the file something else")
+    if taken := {MANIFEST, YANKED}.intersection(files):
+        raise ReleaseError(f"{kind}/{name}: {taken.pop()} is a name of a release's own; call the file something else")
 
 
 _PATHS: TypeAdapter[list[str]] = TypeAdapter(list[FilePath])

@@ -49,6 +49,7 @@ _REFUSALS = {
     401: "No key, or one that is unknown or revoked.",
     403: "The key lacks the scope or an access tag, or files of several audiences were asked for.",
     404: "Nothing of this name is released there.",
+    410: "The version was withdrawn.",
     422: "The request does not fit: which field, and what was expected.",
     429: "Too many requests. See Retry-After.",
     501: "The service has no encoder: send a vector.",

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from canonry.client import NotReleased, ReleaseError, SearchError
 from canonry.encode import EncoderError
-from canonry.release import Damaged
+from canonry.release import Damaged, Withdrawn
 from canonry.service.problems import Problem, retry_after
 from canonry.storage import NotFound, StorageError
 
@@ -53,6 +53,8 @@ def problem_of(error: Exception) -> Problem:
             return Problem(404, "nothing of this name is released there; GET /v1/indexes or /v1/tables lists what is")
         case Damaged():
             return Problem(503, "the release is damaged and is not handed out; tell whoever runs the platform")
+        case Withdrawn():
+            return Problem(410, "this version was withdrawn and is handed out no more; open another, or a channel")
         case ReleaseError():
             return Problem(503, "the release cannot be used; tell whoever runs the platform")
         case SearchError():

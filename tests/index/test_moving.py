@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from canonry import release
 from canonry.encode import EncoderFiles, load_encoder
 from canonry.index import tables
 from canonry.index.build import build_index, cut_documents, embed_chunks, read_documents
+from canonry.index.errors import IndexBuildError
 from canonry.index.judge import release_candidates
 from canonry.index.store import latest_version
 from canonry.storage import Zones
@@ -103,3 +106,28 @@ def test_each_audience_has_a_candidate_of_its_own(
     build_index(zones, "help", make_spec(rows[2:], **fields), tiny_encoder)
     assert latest_version(zones.lake, restricted) is None
     assert set(release_candidates(zones, "help")) == {"help"}
+
+
+def test_an_audience_that_nothing_is_for_any_more_stops_the_release_until_it_is_withdrawn(
+    zones: Zones, tiny_encoder: EncoderFiles, make_spec: Any
+) -> None:
+    rows = [{"id": f"d{n}", "text": text, "tags": ["staff"] if n < 2 else []} for n, text in enumerate(TEXTS)]
+    fields = {"documents": {"access": "tags"}}
+    build_index(zones, "help", make_spec(rows, **fields), tiny_encoder)
+    now = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
+    for name, built in release_candidates(zones, "help").items():
+        made = release.publish(
+            zones.published, "indexes", name, built.files, metadata=built.metadata, lineage={}, now=now
+        )
+        release.promote(zones.published, "indexes", name, made.version, reason="test", now=now)
+    without_them = make_spec(rows[2:], **fields)
+    built_again = build_index(zones, "help", without_them, tiny_encoder)
+    assert built_again.gate and built_again.gate.passed
+    refused = built_again.gates["help.staff"]
+    assert not refused.passed and "no document needs staff any more" in refused.reasons[0]
+    with pytest.raises(IndexBuildError, match=r"canonry releases yank indexes help\.staff [0-9a-f]{16} --force"):
+        release_candidates(zones, "help")
+    version = release.resolve(zones.published, "indexes", "help.staff").version
+    release.yank(zones.published, "indexes", "help.staff", version, reason="gone", now=now, force=True)
+    assert set(release_candidates(zones, "help")) == {"help"}
+    assert set(build_index(zones, "help", without_them, tiny_encoder).gates) == {"help"}

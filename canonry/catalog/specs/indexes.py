@@ -143,6 +143,12 @@ class IndexSpec(Spec):
     golden_labels: tuple[GoldenLabels, ...] = Field((), description="More from labeled retrievals.")
     golden_feedback: GoldenFeedback | None = Field(None, description="More from what users liked.")
     gate: Gate = Field(Gate(), description="What a candidate must show.")
+    channel: Name = Field(
+        "production", description="What passes is released to it; with `candidate` a person promotes it to production."
+    )
+    keep_releases: int | None = Field(
+        None, description="Older releases beyond so many that no channel points to are deleted; null: all stay.", gt=0
+    )
     optional: bool = Field(False, description="No documents yet is not an error.")
 
     @model_validator(mode="after")

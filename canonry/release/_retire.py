@@ -1,0 +1,62 @@
+"""Taking releases away: by name for a reason, or because there are enough newer ones."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from canonry.release._channel import channels
+from canonry.release._errors import ReleaseError
+from canonry.release._manifest import utc
+from canonry.release._paths import MANIFEST, YANKED, release_folder
+from canonry.release._store import Release, find, list_releases
+from canonry.release._yank import Yank, yank_of
+from canonry.storage import Storage
+
+
+def yank(
+    published: Storage, kind: str, name: str, version: str, *, reason: str, now: dt.datetime, force: bool = False
+) -> Yank:
+    """Let nobody open a release any more; its files stay. A release that was yanked before keeps its first reason.
+
+    Raises ReleaseError for one that a channel points to, unless forced: then the channel gives nothing until it moves.
+    """
+    find(published, kind, name, version)
+    pointing = [channel for channel, move in channels(published, kind, name).items() if move.version == version]
+    if pointing and not force:
+        raise ReleaseError(
+            f"{kind}/{name} {version} is what {', '.join(pointing)} points to; "
+            f"`canonry releases rollback {kind} {name}` first, or force it, which leaves the channel nothing to open"
+        )
+    made = Yank(reason, utc(now))
+    published.put_if_absent(f"{release_folder(kind, name, version)}/{YANKED}", made.to_json())
+    return yank_of(published, kind, name, version) or made
+
+
+def unyank(published: Storage, kind: str, name: str, version: str) -> None:
+    """Let a release be opened again. Raises ReleaseError for one that is not yanked."""
+    path = f"{release_folder(kind, name, version)}/{YANKED}"
+    if published.head(path) is None:
+        raise ReleaseError(f"{kind}/{name} {version}: is not yanked")
+    published.delete(path)
+
+
+def prunable(published: Storage, kind: str, name: str, keep: int) -> list[Release]:
+    """Releases beyond the newest `keep` that no channel points to, the oldest first."""
+    if keep < 1:
+        raise ReleaseError(f"keep is {keep}, expected at least 1: what channels point to is kept in any case")
+    pointed = {move.version for move in channels(published, kind, name).values()}
+    found = sorted(list_releases(published, kind, name), key=lambda each: each.manifest.created_at)
+    return [each for each in found[:-keep] if each.version not in pointed]
+
+
+def prune(published: Storage, kind: str, name: str, keep: int) -> list[str]:
+    """Delete what is `prunable`; returns the versions. The manifest goes first, so that half a release is none."""
+    gone = []
+    for each in prunable(published, kind, name, keep):
+        published.delete(f"{each.folder}/{MANIFEST}")
+        for entry in list(published.list(each.folder)):
+            # That it was yanked is still known: the same payload may be published again.
+            if not entry.path.endswith(f"/{YANKED}"):
+                published.delete(entry.path)
+        gone.append(each.version)
+    return gone
