@@ -8,8 +8,10 @@ from canonry.catalog import Catalog, IndexSpec
 from canonry.encode import files_of
 from canonry.index import build as story
 from canonry.index import judge
+from canonry.index.gaps import coverage_gaps
 from canonry.publish import prune_and_journal, release_and_promote
 from canonry.regressions import compare_all, standing_now
+from canonry.release import NotReleased
 from dagster_project.evidence import governed, owners
 from dagster_project.resources import WEEKLY, Platform
 
@@ -144,4 +146,28 @@ def build(name: str, spec: IndexSpec, catalog: Catalog) -> dg.Definitions:
             metadata |= about if release_name == name else {f"{release_name}/{key}": about[key] for key in about}
         return dg.MaterializeResult(metadata=metadata)
 
-    return dg.Definitions(assets=[documents, chunks, embeddings, candidate, released], asset_checks=[gate])
+    assets = [documents, chunks, embeddings, candidate, released]
+    if spec.gaps:
+        assets.append(_coverage_gaps(name, released, common))
+    return dg.Definitions(assets=assets, asset_checks=[gate])
+
+
+def _coverage_gaps(name: str, released: dg.AssetsDefinition, common: dict[str, Any]) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=["index", name, "coverage_gaps"],
+        deps=[released],
+        description="What users ask again and again that nothing in the index is near to; for its owners alone: "
+        f"`canonry index gaps {name}`. One row per gap.",
+        kinds={"parquet"},
+        **common,
+    )
+    def gaps(platform: Platform) -> dg.MaterializeResult:
+        # Figures alone: whoever sees the graph need not see what users asked.
+        try:
+            found = coverage_gaps(platform.zones, name, platform.catalog.indexes[name])
+        except NotReleased:
+            return dg.MaterializeResult(metadata={"state": "nothing is released yet"})
+        metadata = {"dagster/row_count": found.table.num_rows, "questions": found.questions, "far": found.far}
+        return dg.MaterializeResult(metadata=metadata)
+
+    return gaps

@@ -114,6 +114,43 @@ def diff(
         console.print(table)
 
 
+@app.command()
+def gaps(
+    name: Annotated[str, typer.Argument(help="Index: a name in assets/indexes/, with `gaps` set.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON Lines, a row a gap.")] = False,
+    assets: Annotated[Path, typer.Option(envvar="CANONRY_ASSETS", help="The folder of specs.")] = Path("assets"),
+) -> None:
+    """Show what users ask again and again that nothing in the released index is near to.
+
+    It shows users' questions, masked: for who writes the documents, not for everyone.
+
+    Example: canonry index gaps python-packages
+    """
+    import json
+
+    from canonry import catalog
+    from canonry.encode import EncoderError
+    from canonry.index.errors import IndexBuildError
+    from canonry.index.gaps import coverage_gaps
+    from canonry.storage import open_zones
+
+    with said(catalog.CatalogError, ReleaseError, EncoderError, IndexBuildError):
+        found = coverage_gaps(open_zones(), name, _spec(catalog.load(assets).indexes, name))
+    if as_json:
+        for row in found.table.to_pylist():
+            typer.echo(json.dumps(row, default=str, ensure_ascii=False))
+        return
+    share = f"{found.far / found.questions:.1%}" if found.questions else "none"
+    console.print(f"{found.far:,} of {found.questions:,} questions ({share}) have no match of {found.threshold:g}")
+    table = table_of("gap", "questions", "best match", "liked", "disliked", "cost USD", text="for example")
+    for row in found.table.to_pylist():
+        figures = (f"{row['questions']:,}", f"{row['similarity']:.2f}", str(row["liked"]), str(row["disliked"]))
+        label = str(row["gap"]) if row["gap"] else "others"
+        table.add_row(label, *figures, f"{row['cost_usd']:.4f}", escape("\n".join(row["examples"])))
+    if found.table.num_rows:
+        console.print(table)
+
+
 def _spec(specs: Mapping[str, IndexSpec], name: str) -> IndexSpec:
     from canonry.index.errors import IndexBuildError
 

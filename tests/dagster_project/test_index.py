@@ -42,6 +42,7 @@ def test_a_restricted_index_is_released_an_audience_at_a_time(tmp_path: Path, ti
         "owner": "tests",
         "encoder": MODEL,
         "documents": {"location": str(lines), "access": "tags"},
+        "gaps": {},
     }
     governed = Catalog(tmp_path, models={MODEL: tiny_model}, indexes={"help": IndexSpec.model_validate(document)})
 
@@ -69,6 +70,8 @@ def test_a_restricted_index_is_released_an_audience_at_a_time(tmp_path: Path, ti
     metadata = first.asset_materializations_for_node("published__indexes__help")[0].metadata
     assert (metadata["version"].value, metadata["help.staff/version"].value) == tuple(versions.values())
     assert (metadata["vectors"].value, metadata["help.staff/vectors"].value) == (5, 3)
+    gaps = first.asset_materializations_for_node("index__help__coverage_gaps")[0].metadata
+    assert (gaps["questions"].value, gaps["far"].value) == (0, 0)
     (check,) = first.get_asset_check_evaluations()
     assert check.passed and set(check.metadata) == {"help", "help.staff"}
 

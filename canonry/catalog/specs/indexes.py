@@ -88,6 +88,16 @@ class Duplicates(Strict):
     action: Literal["report", "drop"] = Field("report", description="List them, or leave the later ones out as well.")
 
 
+class Gaps(Strict):
+    """What users ask that nothing in the index is near to: a table for who writes the documents."""
+
+    days: int = Field(14, description="How many of the last days with calls are read.", gt=0)
+    similarity: float = Field(
+        0.45, description="A question is far where the cosine of its best match is less.", ge=-1, le=1
+    )
+    smallest: int = Field(3, description="Fewest questions that make a gap; fewer are counted, never shown.", gt=1)
+
+
 class Gate(Strict):
     """What a candidate must show before it is released."""
 
@@ -142,6 +152,7 @@ class IndexSpec(Spec):
     golden_file: str | None = Field(None, description="JSON Lines of more: query, documents.")
     golden_labels: tuple[GoldenLabels, ...] = Field((), description="More from labeled retrievals.")
     golden_feedback: GoldenFeedback | None = Field(None, description="More from what users liked.")
+    gaps: Gaps | None = Field(None, description="Look for coverage gaps; null: do not.")
     gate: Gate = Field(Gate(), description="What a candidate must show.")
     channel: Name = Field(
         "production", description="What passes is released to it; with `candidate` a person promotes it to production."
