@@ -10,12 +10,16 @@ import pytest
 
 from canonry import lake, release
 from canonry.catalog import Catalog, SchemeSpec
+from canonry.evaluate.anchors import read_readings
 from canonry.evaluate.scorers import KIND
 from canonry.score import trees
 from canonry.storage import open_zones
 from dagster_project import score
 from dagster_project.resources import Platform
+from tests.completions.stand_in import serving
+from tests.evaluate.judge_stand_in import judging_with, sensible
 from tests.evaluate.test_definitions import rules
+from tests.evaluate.test_judging import catalog_of, judge
 from tests.evaluate.test_scorers import DAY, NOW, SPEC, publish_gold, write_day
 from tests.score.made import made_answers
 
@@ -121,3 +125,40 @@ def test_a_backfill_by_a_version_that_is_not_in_production_adds_its_rows_alone(
     # The version in production stays the newest, whenever the older one was run.
     newest = max(zip(both["scored_at"].to_pylist(), both["scorer_version"].to_pylist(), strict=True))
     assert newest[1] == new
+
+
+def test_a_judge_without_an_endpoint_scores_nothing_and_with_one_says_what_it_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CANONRY_FIRST_DAY", "2026-11-01")
+    monkeypatch.delenv("CANONRY_LLM_URL", raising=False)
+    anchors = {"scheme": "groundedness", "field": "groundedness", "positive": "hallucinated", "split": "train"}
+    spec = judge(budget={"calls_a_day": 14}, anchors={**anchors, "most": 10})
+
+    class Judged(Platform):
+        """A platform that governs one judge."""
+
+        @property
+        def catalog(self) -> Catalog:  # type: ignore[override]
+            return catalog_of(spec)
+
+    zones = open_zones(tmp_path)
+    labeled = made_answers(10)
+    write_day(zones.lake, labeled)
+    gold = publish_gold(zones.published, labeled)
+    release.promote(zones.published, "gold", "groundedness", gold.version, reason="made for this test", now=NOW)
+    materialize(tmp_path, ["published", KIND, "support"], platform_class=Judged)
+    assert materialize(tmp_path, ["lake", "scores"], DAY.isoformat(), Judged)["scored"].value == 0
+
+    with serving(judging_with(sensible)) as server:
+        monkeypatch.setenv("CANONRY_LLM_URL", server.url)
+        monkeypatch.setenv("CANONRY_LLM_API_KEY", "k-secret-5")
+        shown = materialize(tmp_path, ["lake", "scores"], DAY.isoformat(), Judged)
+        # Ten of the budget's fourteen are the anchors', which come first.
+        assert len(server.requests) == 14 and set(server.keys) == {"Bearer k-secret-5"}
+    assert shown["scored"].value >= 4 and "support: over" in shown["calls"].value
+    assert [len(each.values) for each in read_readings(zones.journal, "support")] == [10]
+    assert lake.read(zones.lake, "scores", [DAY]).num_rows == shown["scored"].value
+    for file in tmp_path.rglob("*"):
+        assert not file.is_file() or b"k-secret-5" not in file.read_bytes()
+    assert "k-secret-5" not in str({name: value.value for name, value in shown.items()})
