@@ -114,6 +114,9 @@ def anchor_items(gold: Release, anchors: Anchors) -> list[tuple[AnsweredCall, bo
         if row["field"] == anchors.field and row["split"] == anchors.split
     ]
     rows.sort(key=lambda row: hashlib.sha256(row["item_id"].encode()).hexdigest())
+    # Items that read the same would change their scores together, as if they were many.
+    once = {json.dumps([row["question"], row["passages"], row["answer"]]): row for row in reversed(rows)}
+    rows = list(reversed(once.values()))
     return [
         (
             AnsweredCall(

@@ -19,7 +19,7 @@ DAYS_TO_CORRECT = 7
 
 def read_calls(lake_zone: Storage, day: dt.date) -> tuple[list[AnsweredCall], int]:
     """Answered calls of a day, by id; and how many have no text kept."""
-    columns = ["inference_id", "operation", "error_type", "session_id", "started_at", *SLICE_FIELDS]
+    columns = ["inference_id", "operation", "error_type", "session_id", *SLICE_FIELDS]
     calls = {
         row["inference_id"]: row
         for row in lake.read(lake_zone, "inferences", [day], columns).to_pylist()
@@ -47,7 +47,6 @@ def read_calls(lake_zone: Storage, day: dt.date) -> tuple[list[AnsweredCall], in
                 corrections.get(inference_id),
                 tuple(dict.fromkeys(document_of(each["chunk_id"]) for each in retrieved if each["chunk_id"])),
                 (facts["product"], session) if session else None,
-                calls[inference_id]["started_at"],
             )
         )
     return found, len(calls) - len(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from canonry.encode import exported, files_of, load_onnx
 from canonry.evaluate.anchors import Reading, take_reading
 from canonry.evaluate.definitions import DEFINITION, Definition, DefinitionError, read_definition
 from canonry.evaluate.judging import SOURCE, DayBudget, Judging, Ledger, price_of, score_by_judge
+from canonry.evaluate.judging.ask import place
 from canonry.evaluate.scorers import KIND
 from canonry.evaluate.scoring import Ready, defined_scorer, trained_scorer
 from canonry.landing import LandingWriter
@@ -66,6 +68,8 @@ def prepare_scorer(
     ready = defined_scorer(name, release, lambda encoder: _needed(catalog, encoder), judge, spec.products)
     if not isinstance(spec, JudgeSpec):
         return Prepared(ready, None, None)
+    # Over the whole day, or those that came early would have all of a budget.
+    ready = dataclasses.replace(ready, order=lambda call: place(call.inference_id))
 
     def anew(day: dt.date) -> ScoreCalls:
         return score_by_judge(read_definition(release), judging[0], f"anchors of {day}")
@@ -124,10 +128,3 @@ def _reader(
     if anchors is None:
         return None
     return lambda day: take_reading(zones, name, version, anchors, score(day), day)
-
-
-def with_budget(prepared: Prepared, budget: DayBudget) -> Prepared:
-    """The same scorer on another budget: of a backfill, for one."""
-    if prepared.judging is not None:
-        prepared.judging.budget = budget
-    return prepared

@@ -47,6 +47,8 @@ class Ready:
     """Whether it can say anything of a call at all."""
     of_day: Callable[[Sequence[AnsweredCall]], ScoreCalls] | None = None
     """`score` for one that must know a day's other calls; None for one that need not."""
+    order: Callable[[AnsweredCall], float] | None = None
+    """In which order a day's calls are scored, where it matters who comes first; None where it does not."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,9 @@ class Scored:
 def score_day(lake_zone: Storage, scorer: Ready, day: dt.date) -> Scored:
     """Add rows in lake/scores for each answered call of a day that this version of the scorer has not scored.
 
-    Rows of other scorers and versions stay as they are. `scored_at` is when the score could first be given: when the
-    version was released, or the call made, if that was later. So it is the same whenever a day is scored again, and a
-    backfill with an old version does not make it the newest. Raises ReleaseError, and what the scorer raises.
+    Rows of other scorers and versions stay as they are. `scored_at` is when the version was released: the order that
+    readers take versions in, the same whenever a day is scored again, so that a backfill with an old version does not
+    make it the newest. Raises ReleaseError, and what the scorer raises.
     """
     before = lake.read(lake_zone, "scores", [day])
     known = known_calls(before, scorer)
@@ -73,6 +75,8 @@ def score_day(lake_zone: Storage, scorer: Ready, day: dt.date) -> Scored:
     calls = [each for each in calls if not scorer.products or each.facts["product"] in scorer.products]
     new = [each for each in calls if each.inference_id not in known]
     asked = [each for each in new if scorer.wants(each)]
+    if scorer.order is not None:
+        asked.sort(key=scorer.order)
     rows = []
     if asked:
         seen = frozenset(scorer.seen(calls))
@@ -188,7 +192,7 @@ def _row(scorer: Ready, call: AnsweredCall, figure: Measured, seen: bool) -> dic
         "scorer_version": scorer.version,
         "metric": figure.metric,
         "value": figure.value,
-        "scored_at": figure.at or max(scorer.released_at, call.started_at or scorer.released_at),
+        "scored_at": scorer.released_at,
         "spans": None if figure.spans is None else list(figure.spans),
         "seen_in_training": seen,
     }

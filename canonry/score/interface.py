@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -24,8 +23,6 @@ class AnsweredCall:
     """Ids of the retrieved documents, best first."""
     session: tuple[str | None, str] | None = None
     """Its product and session, where it has one."""
-    started_at: dt.datetime | None = None
-    """When it was made, UTC."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +33,6 @@ class Measured:
     value: float
     spans: tuple[Mapping[str, int | str], ...] | None = None
     """Characters of the answer that it marks, with their labels; None where it marks nothing by its nature."""
-    at: dt.datetime | None = None
-    """When somebody else gave it, UTC; None where it is computed, and would be the same at any time."""
 
 
 ScoreCalls = Callable[[Sequence[AnsweredCall]], Sequence[Sequence[Measured]]]

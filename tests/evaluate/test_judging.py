@@ -18,8 +18,10 @@ from canonry.catalog.specs import JudgeBudget, JudgeSpec
 from canonry.collect.partition import collect_day
 from canonry.completions import Endpoint, EndpointError, NotConfigured, Patience
 from canonry.cost import charge_day, price_snapshot
+from canonry.evaluate import scoring
 from canonry.evaluate.definitions import definition_files
 from canonry.evaluate.judging import DayBudget, NoPrice, Spent, price_of
+from canonry.evaluate.judging.ask import place
 from canonry.evaluate.ready import Prepared, prepare_scorer
 from canonry.evaluate.scoring import score_day
 from canonry.score.judged import read_verdict
@@ -148,6 +150,15 @@ def test_what_is_over_the_budget_is_counted_and_asked_another_day(zones: Zones, 
         score_day(zones.lake, found.ready, DAY)
         assert found.judging and found.judging.counts["over_budget"] == left
         assert len(values(zones)) == scored == len(server.requests)
+
+
+def test_who_comes_first_is_drawn_from_the_whole_day(
+    zones: Zones, server: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "AT_ONCE", 3)
+    write_calls(zones, [f"Answer {each}." for each in range(20)])
+    score_day(zones.lake, prepared(zones, judge(budget={"calls_a_day": 5}), server.url).ready, DAY)
+    assert sorted(values(zones), key=place) == sorted((f"c{each}" for each in range(20)), key=place)[:5]
 
 
 def test_a_budget_in_dollars_holds_and_its_order_is_a_lot(zones: Zones, server: StandIn) -> None:

@@ -14,7 +14,6 @@ from canonry.evaluate.definitions import Definition
 from canonry.evaluate.judging.budget import DayBudget, Spent
 from canonry.evaluate.judging.ledger import Ledger
 from canonry.evaluate.judging.price import NoPrice, Price
-from canonry.landing import naive_utc
 from canonry.progress import track
 from canonry.score import AnsweredCall, Measured, ScoreCalls
 from canonry.score.judged import judge_request, read_verdict
@@ -156,4 +155,4 @@ def _figures(outcome: Completion | Failed | None, settings: Mapping[str, Any], j
     if value is None:
         judging.counts["unreadable"] += 1
         return []
-    return [Measured(settings["metric"], value, at=naive_utc(outcome.started_at))]
+    return [Measured(settings["metric"], value)]
