@@ -30,7 +30,7 @@ def passing(pairs: int, margin: float) -> np.ndarray:
 def test_every_outcome_is_judged_by_the_same_rule_as_the_simulations() -> None:
     passes = passing(22, 0.2)
     assert 10 < passes.sum() < 150
-    for lost, gained in itertools.product(range(0, 23, 2), range(23)):
+    for lost, gained in itertools.product((0, 1, 3, 6), (1, 5, 9, 14, 20)):
         if lost + gained <= 22:
             assert judge_pairs(*flags(22, lost, gained), 0.2).passed == passes[lost, gained]
 
