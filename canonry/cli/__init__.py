@@ -12,6 +12,7 @@ from canonry.cli import (
     index,
     keys,
     label,
+    monitors,
     platform,
     releases,
     scorecard,
@@ -40,6 +41,7 @@ app.add_typer(incidents.app, name="incidents")
 app.add_typer(index.app, name="index")
 app.add_typer(keys.app, name="keys")
 app.add_typer(label.app, name="label")
+app.add_typer(monitors.app, name="monitors")
 app.add_typer(releases.app, name="releases")
 app.add_typer(scores.app, name="scores")
 

@@ -40,13 +40,19 @@ class Answer:
     quoted: Hit
 
 
-def answer(version: str, question: str, hits: Sequence[Hit], prompt: Prompt) -> Answer:
-    """Answer from what was retrieved, best first. Raises QuestionTooLong, or KeyError for an unknown version."""
+def answer(version: str, question: str, hits: Sequence[Hit], prompt: Prompt, *, updated: bool = False) -> Answer:
+    """Answer from what was retrieved, best first. Raises QuestionTooLong, or KeyError for an unknown version.
+
+    `updated`: as the provider's silent update does, which says first where the sentence is from.
+    """
     if len(question) > MAX_QUESTION_CHARACTERS:
         raise QuestionTooLong(f"{len(question)} characters, at most {MAX_QUESTION_CHARACTERS} are read")
     shown = VERSIONS[version](question, hits)
     rendered = prompt.render(question=question, passages="\n\n".join(f"{each.title}\n{each.text}" for each in shown))
-    return Answer(_nearest_sentence(question, shown[0]), rendered, shown[0])
+    said = _nearest_sentence(question, shown[0])
+    if updated:
+        said = f"According to the documentation of {shown[0].title or shown[0].document_id}: {said}"
+    return Answer(said, rendered, shown[0])
 
 
 def _by_shared_words(question: str, hits: Sequence[Hit]) -> list[Hit]:

@@ -36,7 +36,7 @@ class Assistant:
     """An assistant with the index and prompt that are in production now, and a cache of the answers it gave."""
 
     home: str | Path
-    _answered: dict[tuple[str, str], Reply] = field(default_factory=dict)
+    _answered: dict[tuple[str, str, bool], Reply] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         import torch  # seconds: only where something is asked
@@ -49,27 +49,36 @@ class Assistant:
         # The first question would wait for pages and threads that no later one waits for.
         self.index.search_text("warm up", k=1)
 
-    def ask(self, question: str, version: str, *, cached: bool = False, instruction: str | None = None) -> Reply:
+    def ask(
+        self,
+        question: str,
+        version: str,
+        *,
+        cached: bool = False,
+        instruction: str | None = None,
+        updated: bool = False,
+    ) -> Reply:
         """Answer a question with a version of the answerer; `cached` allows an answer that was given before.
 
-        `instruction` is what a product writes before the canonical prompt.
+        `instruction` is what a product writes before the canonical prompt; `updated`: as the provider serves that
+        version since its silent update.
         """
         started = time.perf_counter()
-        if cached and (version, question) in self._answered:
-            earlier = self._answered[version, question]
+        if cached and (version, question, updated) in self._answered:
+            earlier = self._answered[version, question, updated]
             return Reply(
                 earlier.model_version, earlier.answer, earlier.retrieved, None, _milliseconds(started), cache_hit=True
             )
-        reply = self._answer(question, version, instruction, started)
+        reply = self._answer(question, version, instruction, started, updated)
         if reply.error_type is None:
-            self._answered[version, question] = reply
+            self._answered[version, question, updated] = reply
         return reply
 
     def forget(self) -> None:
         """Empty the cache of answers."""
         self._answered.clear()
 
-    def _answer(self, question: str, version: str, instruction: str | None, started: float) -> Reply:
+    def _answer(self, question: str, version: str, instruction: str | None, started: float, updated: bool) -> Reply:
         # Both versions of the answerer weigh the cosine, which the score of a hybrid search is not.
         hits = self.index.search_text(question, k=RETRIEVED, mode="dense")
         retrieval_ms = _milliseconds(started)
@@ -78,7 +87,7 @@ class Assistant:
             prompt = self.prompt
             if instruction:
                 prompt = replace(prompt, template=f"{instruction}\n{prompt.template}")
-            found = answer(version, question, hits, prompt)
+            found = answer(version, question, hits, prompt, updated=updated)
         except QuestionTooLong:
             latency_ms = _milliseconds(started)
             return Reply(name, None, tuple(hits), retrieval_ms, latency_ms, error_type="question_too_long")

@@ -18,6 +18,12 @@ DAYS = tuple(FIRST_DAY + dt.timedelta(days=number) for number in range(14))
 LATEST = dt.timedelta(days=2)
 """The longest a user waits before giving a thumb."""
 
+PROVIDER_UPDATE = dt.datetime(2026, 11, 11, 12)
+"""When who serves the model updates it, and tells nobody: simulated. Asked the same, it answers at more length."""
+
+FINGERPRINTS = ("fp-2f81", "fp-9c04")
+"""What the answers say of the configuration that serves them: before the update and since."""
+
 OLD, NEW = "1.0", "1.1"
 """Versions of the answerer."""
 
@@ -96,6 +102,11 @@ class PlannedCall:
     arm: str | None
     user: str
     session: str
+
+    @property
+    def updated(self) -> bool:
+        """Whether the provider's silent update answers it."""
+        return self.asked_at >= PROVIDER_UPDATE
 
     @property
     def trace_id(self) -> str:

@@ -9,14 +9,24 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from canonry.demo.answerer import MODEL, PROVIDER
+from canonry.demo.answerer import PROVIDER
 from canonry.demo.assistant import PROMPT, Reply
 from canonry.demo.knowledge import INDEX
-from canonry.demo.products import LATEST, PlannedCall, digest, seeded
+from canonry.demo.products import FINGERPRINTS, LATEST, PlannedCall, digest, seeded
 
 Event = dict[str, Any]
 
-SIMULATED_FIELDS = ["product", "team", "feature", "arm", "started_at", "session_id", "user_hash", "input_messages"]
+SIMULATED_FIELDS = [
+    "product",
+    "team",
+    "feature",
+    "arm",
+    "started_at",
+    "session_id",
+    "user_hash",
+    "system_fingerprint",
+    "input_messages",
+]
 """Of an inference. Retrieval, answer, latency and tokens are what they were."""
 
 _GIVES_THUMB = 0.25
@@ -39,8 +49,9 @@ def inference(call: PlannedCall, reply: Reply, index_version: str, prompt_versio
         "environment": "demo",
         "operation": "chat",
         "provider": PROVIDER,
-        "request_model": MODEL,
+        "request_model": reply.model_version,
         "response_model": reply.model_version,
+        "system_fingerprint": FINGERPRINTS[call.updated],
         "attempt": 1,
         "arm": call.arm,
         "prompt_name": PROMPT,

@@ -72,7 +72,11 @@ def _logged(calls: Iterable[PlannedCall], assistant: Assistant) -> Iterator[dict
     """Lines of an outbox: kind, received_at, and the event, or the text that should have been one."""
     for call in calls:
         reply = assistant.ask(
-            call.question.text, call.version, cached=call.product.caches, instruction=call.instruction
+            call.question.text,
+            call.version,
+            cached=call.product.caches,
+            instruction=call.instruction,
+            updated=call.updated,
         )
         done = call.asked_at + dt.timedelta(milliseconds=reply.latency_ms)
         logged = inference(call, reply, assistant.index.version, assistant.prompt.version)

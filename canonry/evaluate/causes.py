@@ -22,6 +22,8 @@ EXPLAINED = 0.5
 """Least share of a change that its cause explains."""
 
 _HARDLY = 0.25
+_LEAST = 0.25
+_SURELY = 2.0
 _NONE = "none"
 
 
@@ -37,13 +39,10 @@ def explain_change(before: pd.DataFrame, since: pd.DataFrame, value: str) -> Cau
     total = float(new[value].mean() - old[value].mean())
     if total == 0:
         return Cause("unknown", None, 0.0, f"{value} is the same on both sides")
-    swapped = _best_mix(old, new, value, SWAPPED, total)
-    if swapped:
-        field, explained = swapped
-        return Cause("swap", field, explained, f"{field}: {_swap(old, new, field)}")
-    answered = _best_mix(old, new, value, ANSWERED, total)
-    if answered:
-        field, explained = answered
+    if best := _best_mix(old, new, value, (*SWAPPED, *ANSWERED), total):
+        field, explained = best
+        if field in SWAPPED:
+            return Cause("swap", field, explained, f"{field}: {_swap(old, new, field)}")
         return Cause("provider", field, explained, f"silent provider update: {field} {_swap(old, new, field)}")
     if value == "cost" and "tokens" in old and (priced := _price_or_usage(old, new)):
         return priced
@@ -55,7 +54,9 @@ def _best_mix(
 ) -> tuple[str, float] | None:
     known = [field for field in fields if field in old and field in new]
     explained = {field: _mix(old, new, value, field) / total for field in known}
-    enough = {field: share for field, share in explained.items() if share >= EXPLAINED}
+    # Of few calls the whole change is not known well: what may be half of it counts as half.
+    doubt = float(np.sqrt(_variance(old[value]) + _variance(new[value]))) / abs(total)
+    enough = {field: share for field, share in explained.items() if share >= max(EXPLAINED - doubt, _LEAST)}
     if not enough:
         return None
     most = max(enough.values())
@@ -133,9 +134,21 @@ def _alone(old: pd.DataFrame, new: pd.DataFrame, value: str, field: str, total: 
     calls = both["share_new"].to_numpy()
     most = int(np.argmax(calls * change / total))
     others = np.arange(len(both)) != most
-    if abs(np.average(change[others], weights=calls[others])) > _HARDLY * abs(change[most]):
+    rest = float(np.average(change[others], weights=calls[others]))
+    names = both.index[others]
+    inside = [side[field].fillna(_NONE).astype(str) for side in (old, new)]
+    own = sum(_variance(side[value][at == both.index[most]]) for side, at in zip((old, new), inside, strict=True))
+    theirs = sum(_variance(side[value][at.isin(names)]) for side, at in zip((old, new), inside, strict=True))
+    hardly = abs(rest) - np.sqrt(theirs) <= _HARDLY * abs(change[most])
+    apart = abs(change[most] - rest) > _SURELY * np.sqrt(own + theirs)
+    if not (hardly and apart):
         return None
     return str(both.index[most]), float(calls[most] * change[most] / total)
+
+
+def _variance(values: pd.Series) -> float:
+    """Of a mean of calls; that of one call cannot be told and counts as nothing."""
+    return float(values.var(ddof=1) / len(values)) if len(values) > 1 else 0.0
 
 
 def _only(calls: pd.DataFrame, field: str) -> tuple[str, float] | None:

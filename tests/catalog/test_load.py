@@ -285,6 +285,16 @@ def test_a_monitor_promises_one_thing_that_its_measure_can_keep(tmp_path, change
     assert said.startswith(message)
 
 
+def test_a_word_that_begins_as_a_truth_value_is_a_word(tmp_path):
+    put(tmp_path, "schemes/grounded.yaml", SCHEME)
+    put(tmp_path, "evals/rate.yaml", EVAL)
+    change = {"limit": None, "measure": "error_rate", "of": None, "change": {"false_alarms": 0.01, "find": 0.02}}
+    put(
+        tmp_path, "monitors/a.yaml", {name: value for name, value in {**MONITOR, **change}.items() if value is not None}
+    )
+    assert load(tmp_path).monitors["a"].change.false_alarms == 0.01
+
+
 def test_sources_say_what_their_type_needs(tmp_path):
     drop = {**PUSH, "type": "file_drop", "location": "x", "format": "jsonl"}
     emit = {"event": "inferences", "fields": {"inference_id": "id", "started_at": "at"}}

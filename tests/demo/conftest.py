@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 
 from canonry import catalog, lake
-from canonry.client import Hit
-from canonry.demo.answerer import Answer
+from canonry.client import Hit, Prompt
+from canonry.demo.answerer import answer
 from canonry.demo.assistant import Reply
 from canonry.demo.knowledge import INDEX, Document, knowledge_base
 from canonry.demo.packages import PACKAGES
@@ -27,6 +27,7 @@ from canonry.storage import Zones, open_zones
 
 ASSETS = Path(__file__).parent.parent.parent / "assets"
 NOW = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
+PROMPT = Prompt("docs-answer", "1", "{passages}\n\n{question}", ("question", "passages"), NOW.date(), "first")
 
 
 @pytest.fixture(scope="session")
@@ -69,15 +70,24 @@ class StandInAssistant:
         self._documents = {each.id: each for each in documents}
         self._about = {each.text: each.document_id for each in traffic_questions(documents)}
 
-    def ask(self, question: str, version: str, *, cached: bool = False, instruction: str | None = None) -> Reply:
+    def ask(
+        self,
+        question: str,
+        version: str,
+        *,
+        cached: bool = False,
+        instruction: str | None = None,
+        updated: bool = False,
+    ) -> Reply:
         """Answer at once."""
         right = self._about.get(question)
         if right is None:
             return Reply(f"docs-extractive-{version}", None, (), 9.0, 9.5, error_type="question_too_long")
         quoted = self._documents[right if version == "1.0" or len(question) % 2 else next(iter(self._documents))]
         hit = Hit(f"{quoted.id}#0", quoted.id, quoted.title, quoted.text, 0.8)
-        said = Answer(quoted.summary, "the prompt", hit)
-        return Reply(f"docs-extractive-{version}", said, (hit,), 9.0, 11.0, input_tokens=300, output_tokens=20)
+        said = answer(version, question, [hit], PROMPT, updated=updated)
+        tokens = len(said.text) // 4
+        return Reply(f"docs-extractive-{version}", said, (hit,), 9.0, 11.0, input_tokens=300, output_tokens=tokens)
 
     def forget(self) -> None:
         """There is no cache."""

@@ -9,7 +9,9 @@ import pytest
 
 from canonry import lake
 from canonry.alerts import every
+from canonry.catalog.specs import Change
 from canonry.evaluate.monitors import look, watch
+from canonry.evaluate.promises import promises
 from canonry.evaluate.streams import write_streams
 from canonry.storage import open_zones
 from tests.evaluate.live_calls import MONDAY, catalog_of, end_of, generated, monitor, since, write
@@ -108,6 +110,17 @@ def test_streams_are_written_once_and_again_only_where_calls_changed(zones):
     write(zones, calls[calls["inference_id"] != f"{DAYS[3]}-0"])
     assert write_streams(zones, catalog, DAYS[:16], end_of(15)) == 1
     assert lake.manifest(zones.lake, "streams", DAYS[3]) != before
+
+
+def test_a_monitor_says_how_soon_it_finds_what_it_looks_for(zones):
+    write(zones, generated(24))
+    large, small = (LENGTH.model_copy(update={"change": Change(find=size, warm_up_days=14)}) for size in (0.8, 0.02))
+    catalog = catalog_of(large=large, small=small)
+    found = {(each.monitor, each.slice["product"]): each for each in promises(zones, catalog, end_of(23))}
+    assert 6 < found["large", "search"].hours < found["large", "support"].hours < 24 * 14
+    assert "search: finds +80% of output length within" in found["large", "search"].said
+    assert found["small", "support"].hours is None
+    assert "too few calls" in found["small", "support"].said
 
 
 def test_an_hour_that_is_not_over_is_left_out(zones):

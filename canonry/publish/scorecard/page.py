@@ -16,6 +16,7 @@ from canonry.publish.scorecard import (
     drift,
     feedback,
     formats,
+    incidents,
     indexes,
     labels,
     latency,
@@ -23,7 +24,18 @@ from canonry.publish.scorecard import (
     quality,
     rejected,
 )
-from canonry.publish.scorecard.parts import Details, Headline, Missing, Model, Panels, Prose, Section, Table
+from canonry.publish.scorecard.parts import (
+    Details,
+    Facts,
+    Folded,
+    Headline,
+    Missing,
+    Model,
+    Panels,
+    Prose,
+    Section,
+    Table,
+)
 from canonry.publish.scorecard.read import Inputs
 from canonry.publish.scorecard.versions import Versions
 
@@ -43,6 +55,7 @@ def render(inputs: Inputs) -> bytes:
     """The page as one file of UTF-8 HTML that needs no network and no script."""
     versions = Versions(inputs.families, inputs.costs, inputs.latency, inputs.quality)
     sections = [
+        incidents.section(inputs),
         cost.section(inputs, versions),
         latency.section(inputs),
         quality.section(inputs, versions),
@@ -73,8 +86,8 @@ def render(inputs: Inputs) -> bytes:
 
 
 def _weight(section: Section) -> int:
-    """What is said first: quality, since it is what nobody sees without the page."""
-    return 0 if section.id == "quality" else 1
+    """What is said first: what is broken now, then quality, since it is what nobody sees without the page."""
+    return {"incidents": 0, "quality": 1}.get(section.id, 2)
 
 
 def _covers(inputs: Inputs) -> str | None:
@@ -132,6 +145,7 @@ def _environment() -> jinja2.Environment:
     environment.globals.update(chart=charts, glyph=_glyph, most_rows=MOST_ROWS)
     kinds: dict[str, Any] = {"model": Model, "table": Table, "panels": Panels, "prose": Prose, "missing": Missing}
     kinds["details"] = Details
+    kinds |= {"facts": Facts, "folded": Folded}
     environment.tests.update({name: _is(kind) for name, kind in kinds.items()})
     return environment
 

@@ -72,7 +72,22 @@ class Missing:
     command: str
 
 
-Block = Table | Panels | Prose | Details | Missing
+@dataclass(frozen=True)
+class Facts:
+    """Names with what is said of each; an https:// address is a link."""
+
+    items: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Folded:
+    """Blocks that open on a click."""
+
+    title: str
+    blocks: Sequence[Table | Prose | Facts]
+
+
+Block = Table | Panels | Prose | Details | Missing | Facts | Folded
 
 
 @dataclass(frozen=True)

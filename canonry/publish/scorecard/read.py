@@ -1,4 +1,4 @@
-"""What the page is made of: published tables, releases, moves, plans, what was rejected, what calls say is simulated.
+"""What the page is made of: published tables, releases, moves, plans, incidents, rejects, what is simulated.
 
 Nothing else is read.
 """
@@ -10,7 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from canonry import comparisons, lake, release
+from canonry.alerts import every, incident_rows
 from canonry.comparisons import Comparison
 from canonry.publish.catalog import ALL_MODELS
 from canonry.publish.moves import journalled_moves
@@ -78,6 +79,8 @@ class Inputs:
     """By digest of a comparison and item, what may be shown: question, answer before, answer after."""
     drift: DriftRows = field(default_factory=DriftRows)
     """What is tested against references, prompts that are registered nowhere, answers that disagree."""
+    incidents: Sequence[Row] = ()
+    """What monitors found broken, open ones first, as in the table `incidents`; `entries` are what happened to each."""
 
     @property
     def days(self) -> tuple[dt.date, dt.date] | None:
@@ -134,6 +137,7 @@ def read_inputs(
         comparisons=comparisons.read_all(zones.journal),
         texts=texts or {},
         drift=read_drift(zones.lake, first, shows_texts),
+        incidents=_incidents(zones.journal),
     )
 
 
@@ -181,6 +185,14 @@ def _plans(journal: Storage) -> list[Row]:
         last[plan["eval"]] = max(plan["day"], last.get(plan["eval"], ""))
     newest = [plan for plan in found if plan["day"] == last[plan["eval"]]]
     return sorted(newest, key=lambda plan: (plan["eval"], -plan["width"]))
+
+
+def _incidents(journal: Storage) -> list[Row]:
+    found = {each.incident_id: each for each in every(journal)}
+    return [
+        {**row, "entries": [asdict(entry) for entry in found[row["incident_id"]].entries]}
+        for row in incident_rows(found.values()).to_pylist()
+    ]
 
 
 def _rejected(lake_zone: Storage, first: dt.date | None) -> list[Row]:
