@@ -33,7 +33,7 @@ def skeletons(texts: Sequence[str], prompt: RegisteredPrompt) -> list[tuple[str,
             word = template or (line if counts[line] >= least else FILLED)
             if word != FILLED or kept[-1:] != [FILLED]:
                 kept.append(word)
-        found.append(tuple(kept))
+        found.append(tuple(_without_values(kept, prompt)))
     return found
 
 
@@ -61,11 +61,27 @@ def changes(prompt: RegisteredPrompt, skeleton: Sequence[str]) -> str:
     """A unified diff from the registered template to what is used, without header; empty where nothing is shared."""
     if all(line == FILLED for line in skeleton):
         return ""
-    before = [" ".join(line.split()) for line in prompt.template.splitlines() if line.strip()]
-    lone = {f"{{{name}}}" for name in prompt.variables}
-    before = [FILLED if line in lone else line for line in before]
-    diff = difflib.unified_diff(before, list(skeleton), lineterm="", n=1)
+    diff = difflib.unified_diff(_template_lines(prompt), list(skeleton), lineterm="", n=1)
     return "\n".join(line for line in diff if not line.startswith(("---", "+++", "@@")))
+
+
+def _without_values(lines: list[str], prompt: RegisteredPrompt) -> list[str]:
+    """The lines with FILLED for all that stands between the template's lines around a variable on a line of its own."""
+    template = _template_lines(prompt)
+    for place, line in enumerate(template[1:-1], start=1):
+        before, after = template[place - 1], template[place + 1]
+        if line == FILLED and before in lines and after in lines[lines.index(before) + 1 :]:
+            start = lines.index(before) + 1
+            end = len(lines) - 1 - lines[::-1].index(after)
+            lines = [*lines[:start], FILLED, *lines[end:]]
+    return lines
+
+
+def _template_lines(prompt: RegisteredPrompt) -> list[str]:
+    """Lines of the template, FILLED for a variable on a line of its own."""
+    lines = [" ".join(line.split()) for line in prompt.template.splitlines() if line.strip()]
+    lone = {f"{{{name}}}" for name in prompt.variables}
+    return [FILLED if line in lone else line for line in lines]
 
 
 def _patterns(prompt: RegisteredPrompt) -> list[tuple[re.Pattern[str], str]]:

@@ -89,6 +89,16 @@ def test_two_changes_are_told_apart_and_every_call_is_counted() -> None:
     assert "+Answer in French." in found[1]["changes"]
 
 
+def test_what_passages_share_is_no_change_of_the_prompt() -> None:
+    """Passages of one documentation have the same headings, in some calls and not in others."""
+    changed = "Greet the customer first.\n" + OLD
+    headed = changed.replace("{passages}", "Returns\n-------\n{passages}")
+    calls = [made(number, filled(headed if number % 2 else changed, number)) for number in range(20)]
+    (row,) = prompt_drift(calls, PROMPTS)
+    assert row["calls"] == 20
+    assert [line for line in row["changes"].splitlines() if line[0] in "+-"] == ["+Greet the customer first."]
+
+
 def test_a_change_that_one_call_has_shows_nothing_of_it() -> None:
     (row,) = prompt_drift([made(1, "My name is Alice, and this is my own prompt.")], PROMPTS)
     assert (row["status"], row["changes"]) == ("changed", None)
