@@ -107,18 +107,25 @@ class VectorIndex:
         k = min(k, len(self) if selection is None else selection.count)
         if k == 0 or len(queries) == 0:
             return np.empty((len(queries), k), np.float32), np.empty((len(queries), k), np.int64)
-        if selection is not None:
-            return nearest_selected(self.faiss, queries, k, selection)
         threads = faiss.omp_get_max_threads()
-        if not self._flat or not len(queries) < threads <= SCAN_ADVANTAGE * len(queries):
-            return self.faiss.search(queries, k)
-        # With fewer queries than threads FAISS 1.15 cuts a Flat index among the threads and multiplies matrices, which
-        # pays only where threads are many. The number of threads is the calling thread's own setting.
-        faiss.omp_set_num_threads(len(queries))
+        # The number of threads is the calling thread's own setting.
+        faiss.omp_set_num_threads(self._threads_for(len(queries), threads))
         try:
+            if selection is not None:
+                return nearest_selected(self.faiss, queries, k, selection)
             return self.faiss.search(queries, k)
         finally:
             faiss.omp_set_num_threads(threads)
+
+    def _threads_for(self, queries: int, threads: int) -> int:
+        """With fewer queries than threads FAISS 1.15 lets all threads share each, which seldom pays.
+
+        A Flat index is cut among them and matrices are multiplied: that pays where threads are many. Lists and graphs
+        are searched in less time than the threads wait for each other, which on a busy machine is hundreds of times.
+        """
+        if queries >= threads or (self._flat and threads > SCAN_ADVANTAGE * queries):
+            return threads
+        return queries
 
     def search(
         self,

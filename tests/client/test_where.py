@@ -96,6 +96,30 @@ def test_every_index_finds_as_many_as_there_are(make: Any, factory: str) -> None
     assert sorted(rows_of(all_of_them)) == list(range(0, ROWS, 100))
 
 
+@pytest.mark.parametrize(("factory", "expected"), [("IVF32,RaBitQfs,Refine(Flat)", [1, 3, 4]), ("Flat", [1, 3, 4])])
+def test_no_more_threads_search_than_there_are_queries(make: Any, factory: str, expected: list[int]) -> None:
+    index = make(factory)
+    whole, seen = index.faiss, []
+
+    class Noting:
+        ntotal, d = whole.ntotal, whole.d
+
+        def search(self, queries: np.ndarray, k: int) -> Any:
+            seen.append(faiss.omp_get_max_threads())
+            return whole.search(queries, k)
+
+    index.faiss = Noting()
+    before = faiss.omp_get_max_threads()
+    try:
+        faiss.omp_set_num_threads(4)
+        for queries in (1, 3, 9):
+            index.nearest(unit_vectors(queries, seed=3), 5)
+        assert faiss.omp_get_max_threads() == 4
+    finally:
+        faiss.omp_set_num_threads(before)
+    assert seen == expected
+
+
 def test_an_index_that_can_do_neither_says_so(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     index = make("IVF32,Flat")
     monkeypatch.setattr("canonry.search._selected._parameters", lambda *_: faiss.SearchParametersPQ())

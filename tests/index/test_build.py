@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -251,6 +252,8 @@ def test_eight_bits_are_released_where_they_agree_and_refused_where_they_do_not(
         patch.setattr("canonry.index.carried.load_onnx", lambda *_: Disagreeing())
         build_index(zones, "help", make_spec(DOCUMENTS), eight)
     assert latest_version(zones.lake, "help") is None
+    for entry in list(zones.lake.list("embeddings")):
+        zones.lake.delete(entry.path)
     build_index(zones, "help", make_spec(DOCUMENTS), eight)
     put_in_production(zones, "help")
     found = release.resolve(zones.published, "indexes", "help").manifest
@@ -263,8 +266,9 @@ def test_eight_bits_are_released_where_they_agree_and_refused_where_they_do_not(
 class Disagreeing:
     """A stand-in for a graph that was exported wrongly."""
 
-    def encode(self, texts: list[str]) -> np.ndarray:
-        return np.random.default_rng(0).standard_normal((len(texts), DIMENSION), dtype=np.float32)
+    def encode_batches(self, texts: list[str], progress: str | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        made = np.random.default_rng(0).standard_normal((len(texts), DIMENSION), dtype=np.float32)
+        yield np.arange(len(texts)), made
 
 
 def test_a_gate_that_compared_with_another_release_is_asked_again(
