@@ -79,6 +79,7 @@ def _scorecard(catalog: Catalog, tables: list[dg.AssetSpec]) -> dg.AssetsDefinit
             ["published", "models"],
             *(["published", "indexes", name] for name in catalog.indexes),
             *(["published", "gold", name] for name in catalog.schemes),
+            *(["comparisons", name] for name, spec in catalog.comparisons.items() if spec.answers),
             ["published", "tables", "incidents"],
             *(dg.AssetDep(["lake", kind], partition_mapping=every_day) for kind in SHOWN),
         ],
