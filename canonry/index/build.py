@@ -168,6 +168,7 @@ def build_candidate(
         "fusion": asdict(fusion) if fusion else None,
         "vectors": chunks.num_rows,
         "columns": list(spec.metadata),
+        "licenses": sorted({each.license for each in spec.documents if each.license}),
         **candidate.access_of(chunks),
     }
     lineage = {**lineage_of(zones, name, spec), "training": asdict(made.training) if made.training else None}

@@ -135,7 +135,8 @@ def test_a_step_says_which_step_comes_before_it(zones: Zones, tiny_encoder: Enco
 
 def test_a_release_says_what_made_it(zones: Zones, tiny_encoder: EncoderFiles, make_spec) -> None:
     golden = [{"query": "how does login work?", "documents": ["doc-1", "doc-9"]}]
-    build_index(zones, "help", make_spec(DOCUMENTS, golden_queries=golden), tiny_encoder)
+    spec = make_spec(DOCUMENTS, documents={"license": "CC BY 4.0, the docs team"}, golden_queries=golden)
+    build_index(zones, "help", spec, tiny_encoder)
     version = put_in_production(zones, "help")
     manifest = release.resolve(zones.published, "indexes", "help").manifest
     assert manifest.version == version
@@ -150,6 +151,8 @@ def test_a_release_says_what_made_it(zones: Zones, tiny_encoder: EncoderFiles, m
     assert (agreement["texts"], agreement["least"] > 0.9999) == (16, True)
     assert manifest.metadata["gate"]["passed"] is True
     assert manifest.metadata["gate"]["hit_rate_at_10"]["candidate"] == 1
+    assert manifest.metadata["licenses"] == ["CC BY 4.0, the docs team"]
+    assert manifest.lineage["sources"][0]["kind"] == "json_lines" and len(manifest.lineage["documents_sha256"]) == 64
     assert manifest.lineage["chunking"] == {"max_tokens": 200, "overlap_tokens": 0}
     assert manifest.metadata["fusion"]["tuned_on"] == 0
     assert json.loads(zones.published.read(f"indexes/help/releases/{version}/fusion.json"))["lexical_weight"] == 0.5

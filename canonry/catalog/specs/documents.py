@@ -35,6 +35,7 @@ class _Columns(Strict):
     updated_at: str | None = Field(
         None, description="Column: when the document last changed, ISO 8601 (UTC where no zone is said) or a time."
     )
+    license: str | None = Field(None, description="Whose texts these are and on what terms: kept in the manifest.")
     metadata: tuple[Name, ...] = Field(
         (), description="Columns kept with every chunk, to search by: text, numbers, true or false, lists of text."
     )
@@ -65,6 +66,7 @@ class Files(Strict):
         "fail",
         description="A file that cannot be read fails the build, or is left out and listed with its reason.",
     )
+    license: str | None = Field(None, description="Whose texts these are and on what terms: kept in the manifest.")
     metadata: tuple[Name, ...] = Field(
         (), description="Fields of a Markdown file's front matter, or of an HTML page's <meta>, kept with every chunk."
     )
@@ -89,6 +91,7 @@ class GoldAnswers(Strict):
 
     kind: Literal["gold"] = Field(description="Answers of a released gold set.")
     gold: Name = Field(description="The gold set: a name in assets/schemes/.")
+    license: str | None = Field(None, description="Whose texts these are and on what terms: kept in the manifest.")
     channel: Name = Field("production", description="Channel of its release.")
     field: Name = Field(description="Choice of the scheme that says whether an answer is right.")
     value: str = Field(description="Its value for a right answer.")
