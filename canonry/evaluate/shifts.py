@@ -166,7 +166,9 @@ def ended(watched: Watched, values: np.ndarray, *, start: int, end: int) -> Lite
     then, lately = off[since:alarm][known[since:alarm]], off[recent:][known[recent:]]
     if len(lately) < _DAY // 4 or not len(then):
         return None
-    return "back" if abs(lately.mean()) < abs(then.mean()) / 3 else None
+    # Hours of few calls tell little: the last day must surely lie nearer to what was before.
+    doubt = max(float(off[past].std()), float(lately.std())) * np.sqrt(2 / len(lately))
+    return "back" if abs(lately.mean()) + doubt < abs(then.mean()) / 2 else None
 
 
 def _watched(found: Changes, stream: int, start: int, first: int, counts: np.ndarray, watch: Watch) -> Watched:

@@ -179,7 +179,7 @@ def _noise(residual: np.ndarray, counts: np.ndarray, skip: int) -> np.ndarray:
         weight = 1 / (part / part.mean() + 1)
         design = np.column_stack([part, np.ones_like(part)]) * weight[:, None]
         (by_count, fixed), _ = nnls(design, errors[used] ** 2 * weight)
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             noise = by_count / sizes + fixed
         typical = np.mean(by_count * part + fixed)
         found[stream] = np.where((sizes > 0) & (typical > 0), noise / max(typical, 1e-300), 1.0)

@@ -76,7 +76,8 @@ def _finding(
     if not broken:
         return finding
     began = broken[0][0]["hour"].to_pydatetime()
-    cause, made_up = explain(zones, spec, values, began, at)
+    over = broken[-1][0]["hour"].to_pydatetime() + dt.timedelta(hours=1)
+    cause, made_up = explain(zones, spec, values, began, min(at, over))
     evidence = tuple(
         {
             "hour": f"{each['hour']:%Y-%m-%d %H:%M}",
