@@ -40,7 +40,11 @@ def promises(zones: Zones, catalog: Catalog, at: dt.datetime) -> list[Promise]:
             incidents.setdefault(incident.key, []).append(incident)
         streams = read_streams(zones, spec, hour, incidents)
         assert spec.change is not None
-        found += [Promise(name, each.slice, spec.change.find, None, each.why_not) for each in streams if each.why_not]
+        found += [
+            Promise(name, each.slice, spec.change.find, None, f"{slice_said(each.slice)}: {each.why_not}")
+            for each in streams
+            if each.why_not
+        ]
         found += [_promise(name, spec.measure, spec.change.find, *each, hour) for each in watch_all(spec, streams)]
     return found
 
