@@ -1,4 +1,4 @@
-"""Which answers are good: by people where both sides have their label, else by a scorer that never saw the question."""
+"""Which answers are good: by people where both sides have their label, else by a scorer that saw no such question."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ Good = Callable[[Sequence[tuple[Item, str]]], Sequence[bool]]
 
 @dataclass(frozen=True)
 class Judge:
-    """A released scorer as a judge; of items it was trained on it may say nothing."""
+    """A released scorer as a judge: of each item by the one that was trained without its labels."""
 
     name: str
     """Its name and version."""
     good: Good
     trained_on: Callable[[Item], bool]
+    """Whether every scorer of the release has seen a label of the item; then none of them may judge it."""
 
 
 @dataclass(frozen=True)

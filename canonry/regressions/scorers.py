@@ -11,14 +11,14 @@ from canonry.catalog import Catalog
 from canonry.catalog.specs import ComparisonSpec, GroundednessSpec
 from canonry.comparisons import CODE_VERSION, Comparison, Flip, spec_digest
 from canonry.encode import exported, files_of, load_onnx
-from canonry.evaluate.crossed import read_questions, read_scorer
+from canonry.evaluate.crossed import read_crossed, read_questions, read_scorer
 from canonry.evaluate.definitions import question_digest
 from canonry.evaluate.scorers import GoldItem, read_gold
 from canonry.regressions.items import Item
 from canonry.regressions.judging import PEOPLE, Judge
 from canonry.regressions.sides import NothingToCompare
 from canonry.release import Release, resolve
-from canonry.score import Answer, Encode
+from canonry.score import Answer, AnsweredCall, Encode
 from canonry.stats.verdicts import judge_pairs
 from canonry.storage import Zones
 
@@ -80,18 +80,22 @@ def compare_scorers(zones: Zones, catalog: Catalog, name: str, spec: ComparisonS
 
 
 def judge_of(zones: Zones, catalog: Catalog, name: str, good: str) -> Judge:
-    """The scorer in production as a judge of which answers are `good`. Raises NotReleased."""
+    """The scorers in production as a judge of which answers are `good`. Raises NotReleased."""
     release = resolve(zones.published, KIND, name)
-    scorer, learned = read_scorer(release), read_questions(release)
-    encode = _encode(catalog, release)
+    crossed, encode = read_crossed(release), _encode(catalog, release)
     positive_is_good = _trained(catalog, name).positive == good
 
     def judged(answers: Sequence[tuple[Item, str]]) -> list[bool]:
-        asked = [Answer(item.question, item.passages, text) for item, text in answers]
-        scores = scorer.score(asked, [item.facts for item, _ in answers], encode)
-        return [(score.value >= scorer.threshold) == positive_is_good for score in scores]
+        asked = [_call(at, item, text) for at, (item, text) in enumerate(answers)]
+        scores = crossed.score(asked, crossed.folds(asked), encode)
+        return [(score.value >= crossed.scorer.threshold) == positive_is_good for score in scores]
 
-    return Judge(f"{name} {release.version}", judged, lambda item: question_digest(item.question) in learned)
+    return Judge(f"{name} {release.version}", judged, lambda item: bool(crossed.seen([_call(0, item, "")])))
+
+
+def _call(at: int, item: Item, text: str) -> AnsweredCall:
+    """An answer that nobody has called: no scorer has learned it, but perhaps another one to its question."""
+    return AnsweredCall(f"answer {at}", Answer(item.question, item.passages, text), item.facts)
 
 
 def _trained(catalog: Catalog, name: str) -> GroundednessSpec:

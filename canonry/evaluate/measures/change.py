@@ -157,13 +157,14 @@ def _finding(
     after = level(spec.measure, stream.rows, shift.since, min(end, shift.since + _LEVEL))
     since = moment_of(shift.since)
     words = f"{where}: {moved(spec.measure, before, after)} since {since:%d %b %H:%M}, seen by "
-    words += f"{moment_of(shift.alarm + 1):%d %b %H:%M} (e-value {shift.evidence:,.0f}, {shift.needed:,.0f} needed)"
+    words += f"{moment_of(shift.alarm + 1):%d %b %H:%M}"
     if how := ended(watched, stream.values, start=stream.start, end=end):
         said = "usual by now" if how == "usual" else "back to what it was"
         return Finding(stream.slice, "holds", f"{words}; {said}", after, since=since, evidence=({"ended": how},))
     cause, made_up = _cause(zones, spec, stream, since, last, at)
     evidence: tuple[dict[str, object], ...] = (
         {"before": before, "since": after, "unit": MEASURES[spec.measure].unit},
+        {"e_value": round(shift.evidence), "needed": round(shift.needed)},
         *_hours(stream, shift.since),
     )
     return Finding(

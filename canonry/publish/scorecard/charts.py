@@ -9,7 +9,7 @@ import datetime as dt
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from canonry.publish.scorecard import formats
 from canonry.publish.scorecard.parts import Model
@@ -28,6 +28,8 @@ SERIES = ("#1d5fa8", "#b3450f", "#0b7268", "#7a3ea8", "#686200", "#a8174f")
 """Colours of model versions by place; those after the last are MUTED."""
 SHAPES = ("circle", "diamond", "square", "triangle-up", "cross", "triangle-down")
 _ROW, _HEADING, _INDENT = 46, 28, 5
+_CHARACTERS = 48
+"""What a row's name and figures have place for together."""
 
 Days = tuple[dt.date, dt.date]
 """First and last day of an axis."""
@@ -142,16 +144,13 @@ def forest(groups: Sequence[tuple[str | None, Sequence[Interval]]], *, top: floa
     ]
     for offset, each in rows:
         place = each.model.place if each.model else len(SERIES)
-        texts = [{"at": offset + 13, "label": each.label, "said": each.said}]
-        written = of(texts)
-        layers.append(written.mark_text(aria=False, color=INK, align="left", x=_INDENT).encode(y=y, text="label:N"))
-        layers.append(
-            written.mark_text(aria=False, color=MUTED, align="right", x=WIDTH - 2 * EDGE - _INDENT).encode(
-                y=y, text="said:N"
-            )
-        )
+        room = _CHARACTERS - (len(each.said) if each.value is not None else 0)
+        layers.append(_text(formats.shortened(each.label, room), INK, "left", _INDENT, offset + 13, scale))
         if each.value is None:
+            # Where an interval would be there is place for why there is none.
+            layers.append(_text(formats.shortened(each.said, _CHARACTERS), MUTED, "left", _INDENT, offset + 29, scale))
             continue
+        layers.append(_text(each.said, MUTED, "right", WIDTH - 2 * EDGE - _INDENT, offset + 13, scale))
         drawn = [{"at": offset + 29, "value": each.value, "low": each.low, "high": each.high}]
         width = 1.2 if each.hollow else 3
         rule = of(drawn).mark_rule(aria=False, color=color(place), strokeWidth=width, strokeCap="round", opacity=0.75)
@@ -204,6 +203,11 @@ def layered(layers: Sequence[Any]) -> Any:
     import altair as alt
 
     return alt.layer(*layers)
+
+
+def _text(text: str, ink: str, align: Literal["left", "right"], x: float, at: float, scale: alt.Scale) -> alt.Chart:
+    written = of([{"at": at, "text": text}]).mark_text(aria=False, color=ink, align=align, x=x)
+    return written.encode(y=pixels("at", scale), text="text:N")
 
 
 def _points(chart: alt.Chart, model: Model | None, size: int, *, hollow: bool = False) -> alt.Chart:

@@ -25,6 +25,27 @@ _WORDS = {
     "undecided": "undecided: held back",
 }
 
+_COLUMNS = (
+    "comparison",
+    "verdict",
+    "difference",
+    "interval",
+    "margin",
+    "items",
+    "lost",
+    "gained",
+    "power",
+    "items needed",
+    "before",
+    "after",
+    "metric",
+    "candidate",
+    "released",
+    "compared",
+)
+_SHORT = 10
+"""Of these columns the first, which the page has place for."""
+
 
 def section(inputs: Inputs) -> Section:
     """The last run of every comparison, and its flips."""
@@ -42,12 +63,11 @@ def section(inputs: Inputs) -> Section:
         )
         panel = Panel("Paired difference", differences([_difference(each) for each in drawn], says=says))
         blocks.append(Panels("What the candidates gain and lose", caption, [panel]))
-    blocks.append(_table("Last comparisons, differences in percentage points", last))
+    blocks.append(_table("Last comparisons, differences in percentage points", last, columns=_SHORT))
     if simulated := sum(each.simulated for each in last):
         blocks.append(Prose(f"Of the labels that judged, {simulated:,} are simulated: a program played the reviewers."))
     blocks += [_flips(each, inputs.texts.get(each.digest, {})) for each in last if each.flips]
-    if len(inputs.comparisons) > len(last):
-        blocks.append(_table("Every comparison, the newest first", inputs.comparisons[::-1], folded=True))
+    blocks.append(_table("Every comparison, the newest first", inputs.comparisons[::-1], folded=True))
     held = [each for each in last if not each.verdict.passed]
     findings = tuple(
         f"{_of(each)} {each.candidate} is held back: {each.verdict.word} than {each.released}, "
@@ -70,26 +90,9 @@ def _difference(each: Comparison) -> Difference:
     return Difference(each.name, said, value, low, high, verdict.margin or 0.0, verdict.passed)
 
 
-def _table(caption: str, made: Sequence[Comparison], *, folded: bool = False) -> Table:
-    columns = (
-        "comparison",
-        "verdict",
-        "difference",
-        "interval",
-        "margin",
-        "items",
-        "lost",
-        "gained",
-        "power",
-        "items needed",
-        "before",
-        "after",
-        "metric",
-        "candidate",
-        "released",
-        "compared",
-    )
-    return Table(caption, columns, [_row(each) for each in made], numbers_from=2, folded=folded)
+def _table(caption: str, made: Sequence[Comparison], *, columns: int | None = None, folded: bool = False) -> Table:
+    rows = [_row(each)[:columns] for each in made]
+    return Table(caption, _COLUMNS[:columns], rows, numbers_from=2, folded=folded)
 
 
 def _row(each: Comparison) -> tuple[str, ...]:

@@ -52,7 +52,7 @@ def section(inputs: Inputs) -> Section:
 def _interval(row: Row) -> Interval:
     label = _BETWEEN[row["between"]]
     if row["value"] is None:
-        return Interval(None, label, None, 0.0, 0.0, formats.shortened(f"refused: {row['refused']}", 40))
+        return Interval(None, label, None, 0.0, 0.0, f"refused: {row['refused']}")
     said = f"{formats.share(row['value'])} ({row['interval_low'] * 100:.1f}–{row['interval_high'] * 100:.1f})"
     return Interval(None, label, row["value"], row["interval_low"], row["interval_high"], said)
 

@@ -96,7 +96,7 @@ def interval(row: Row, versions: Versions) -> Interval:
     if second:
         label = "from labels alone" if row["estimator"] == "human_only" else "from labels and scores"
     if row["value"] is None:
-        return Interval(model, label, None, 0.0, 0.0, formats.shortened(f"refused: {row['refused']}", 34))
+        return Interval(model, label, None, 0.0, 0.0, f"refused: {row['refused']}")
     low, high = (f"{row[name] * 100:.1f}" for name in ("interval_low", "interval_high"))
     said = f"{formats.share(row['value'])} ({low}–{high})  n {row['labels']}"
     said += f" +{saved(row):,.0f}" if saved(row) >= 1 else ""

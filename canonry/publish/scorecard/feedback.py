@@ -120,7 +120,7 @@ def _pair(rows: Iterable[Row], versions: Versions | None) -> list[Interval]:
 def _interval(row: Row, label: str, model: Model | None) -> Interval:
     label = formats.shortened(formats.named(label), 22)
     if row["value"] is None:
-        return Interval(model, label, None, 0.0, 0.0, formats.shortened(f"refused: {row['refused']}", 40))
+        return Interval(model, label, None, 0.0, 0.0, f"refused: {row['refused']}")
     worth = f"~n {row['effective_known']:.0f}" if row["response_rate"] < 1 else f"n {row['known']}"
     said = f"{formats.share(row['value'])} ({row['interval_low'] * 100:.1f}–{row['interval_high'] * 100:.1f})  {worth}"
     return Interval(model, label, row["value"], row["interval_low"], row["interval_high"], said)
