@@ -16,7 +16,7 @@ from canonry.evaluate.definitions import DEFINITION, Definition, DefinitionError
 from canonry.evaluate.judging import SOURCE, DayBudget, Judging, Ledger, price_of, score_by_judge
 from canonry.evaluate.judging.ask import place
 from canonry.evaluate.scorers import KIND
-from canonry.evaluate.scoring import Ready, defined_scorer, trained_scorer
+from canonry.evaluate.scoring import Ready, defined_scorer, released_at, trained_scorer
 from canonry.landing import LandingWriter
 from canonry.release import PRODUCTION, Release, resolve
 from canonry.score import Encode, ScoreCalls
@@ -49,6 +49,7 @@ def prepare_scorer(
     """
     spec = catalog.scorers[name]
     release = resolve(zones.published, KIND, name, version)
+    released = released_at(zones.journal, release)
     if (DEFINITION in release.manifest.files) == isinstance(spec, GroundednessSpec):
         raise DefinitionError(
             f"{release.folder}: is not of kind {spec.kind}, as {catalog.path('scorers', name)} says; give a scorer of "
@@ -56,7 +57,7 @@ def prepare_scorer(
         )
     if isinstance(spec, GroundednessSpec):
         encode = encoder_of(catalog, release.manifest.metadata["encoder"])
-        ready = trained_scorer(name, release, spec.metric, spec.mark, encode, spec.products)
+        ready = trained_scorer(name, release, released, spec.metric, spec.mark, encode, spec.products)
         return Prepared(ready, None, _reader(zones, spec, ready.version, name, lambda day: ready.score))
     judging: list[Judging] = []
 
@@ -65,7 +66,7 @@ def prepare_scorer(
         judging.append(_judging(zones, catalog, name, spec, release, definition, endpoint(), now))
         return score_by_judge(definition, judging[0])
 
-    ready = defined_scorer(name, release, lambda encoder: _needed(catalog, encoder), judge, spec.products)
+    ready = defined_scorer(name, release, released, lambda encoder: _needed(catalog, encoder), judge, spec.products)
     if not isinstance(spec, JudgeSpec):
         return Prepared(ready, None, None)
     # Over the whole day, or those that came early would have all of a budget.

@@ -17,7 +17,7 @@ from canonry.evaluate.answered import read_calls
 from canonry.evaluate.crossed import read_crossed
 from canonry.evaluate.definitions import Definition, question_digest, read_definition
 from canonry.landing import naive_utc
-from canonry.release import Release
+from canonry.release import Release, journalled_moves
 from canonry.score import AnsweredCall, Encode, Measured, Score, ScoreCalls
 from canonry.score.retrieved import score_retrieval
 from canonry.score.rules import score_by_rules
@@ -109,7 +109,13 @@ def known_calls(scores: pa.Table, scorer: Ready) -> set[str]:
 
 
 def trained_scorer(
-    name: str, release: Release, metric: str, mark: str, encode: Encode | None, products: tuple[str, ...] = ()
+    name: str,
+    release: Release,
+    released: dt.datetime,
+    metric: str,
+    mark: str,
+    encode: Encode | None,
+    products: tuple[str, ...] = (),
 ) -> Ready:
     """A trained scorer of groundedness, ready. Raises ScorerError, ReleaseError.
 
@@ -127,11 +133,10 @@ def trained_scorer(
 
         return score
 
-    made_at = released_at(release)
     return Ready(
         name,
         release.version,
-        made_at,
+        released,
         lambda calls: of_day(calls)(calls),
         products,
         scorer.seen,
@@ -143,6 +148,7 @@ def trained_scorer(
 def defined_scorer(
     name: str,
     release: Release,
+    released: dt.datetime,
     encoder: Callable[[str], Encode],
     judge: Callable[[Definition], ScoreCalls],
     products: tuple[str, ...] = (),
@@ -153,28 +159,33 @@ def defined_scorer(
     """
     found = read_definition(release)
     settings, known = found.settings, found.known
-    version, made_at = release.version, released_at(release)
+    version = release.version
 
     def of_question(call: AnsweredCall) -> object:
         return known.get(question_digest(call.answer.question))
 
     if found.kind == "rules":
-        return Ready(name, version, made_at, score_by_rules(RULES.validate_python(settings["rules"])), products)
+        return Ready(name, version, released, score_by_rules(RULES.validate_python(settings["rules"])), products)
     if found.kind == "retrieval":
         score = score_retrieval(settings["metrics"], settings["depth"], of_question)  # type: ignore[arg-type]
-        return Ready(name, version, made_at, score, products, wants=lambda call: of_question(call) is not None)
+        return Ready(name, version, released, score, products, wants=lambda call: of_question(call) is not None)
     if found.kind == "similarity":
         reference = of_question if settings["reference"] == "answers" else lambda call: call.reference
         score = score_by_similarity(settings["metric"], encoder(settings["encoder"]), reference)  # type: ignore[arg-type]
-        return Ready(name, version, made_at, score, products, wants=lambda call: reference(call) is not None)
+        return Ready(name, version, released, score, products, wants=lambda call: reference(call) is not None)
     corrected = settings["reference"] == "correction"
     wants: Callable[[AnsweredCall], bool] = lambda call: not corrected or call.reference is not None  # noqa: E731
-    return Ready(name, version, made_at, judge(found), products, wants=wants)
+    return Ready(name, version, released, judge(found), products, wants=wants)
 
 
-def released_at(release: Release) -> dt.datetime:
-    """When a version was first released, UTC, without a zone."""
-    return naive_utc(release.manifest.created_at)
+def released_at(journal: Storage, release: Release) -> dt.datetime:
+    """When a channel first pointed to a version, UTC, without a zone; of one that none ever did, when it was made.
+
+    By the journal, so that a lake that is computed again elsewhere has the same. Raises ReleaseError.
+    """
+    moves = journalled_moves(journal, release.manifest.kind, release.manifest.name)
+    moments = [move.moved_at for move in moves if move.version == release.version]
+    return naive_utc(min(moments, default=release.manifest.created_at))
 
 
 def marks(score: Score, threshold: float, label: str) -> list[dict[str, int | str]]:

@@ -147,12 +147,6 @@ def journal_last_move(zones: Zones, kind: str, name: str, channel: str = PRODUCT
     return move
 
 
-def journalled_moves(zones: Zones, kind: str, name: str) -> list[Move]:
-    """Every move of a name's channels, the oldest first. Raises ReleaseError naming an entry that is none."""
-    entries = zones.journal.list(f"releases/{kind}/{name}")
-    return [Move.parse(zones.journal.read(entry.path), f"{zones.journal.url}/{entry.path}") for entry in entries]
-
-
 def _released(zones: Zones, move: Move) -> Release | None:
     try:
         return release.resolve(zones.published, move.kind, move.name, move.version)
@@ -161,6 +155,4 @@ def _released(zones: Zones, move: Move) -> Release | None:
 
 
 def _journal(zones: Zones, move: Move) -> None:
-    moment = move.moved_at.strftime("%Y%m%dT%H%M%S.%fZ")
-    folder = f"releases/{move.kind}/{move.name}"
-    zones.journal.put_if_absent(f"{folder}/{moment}-{move.version}-{move.channel}.json", move.to_json())
+    zones.journal.put_if_absent(release.journal_path(move), move.to_json())

@@ -7,6 +7,7 @@ release. `published/KIND/NAME/channels/CHANNEL.json` is the last move of a point
 from canonry.release._cache import Cache
 from canonry.release._channel import PRODUCTION, Move, channels, last_move, promote, resolve, rollback
 from canonry.release._errors import Damaged, NotReleased, ReleaseError, Withdrawn
+from canonry.release._journalled import journal_path, journalled_moves
 from canonry.release._local import LocalFiles, local_files, made_from
 from canonry.release._manifest import File, Manifest, payload_version
 from canonry.release._paths import KINDS, Kind, is_version
@@ -31,6 +32,8 @@ __all__ = [
     "Yank",
     "channels",
     "is_version",
+    "journal_path",
+    "journalled_moves",
     "last_move",
     "list_releases",
     "local_files",

@@ -14,10 +14,10 @@ __all__ = ["bucket", "s3_endpoint"]
 
 
 def copy(source: Zones, target: Zones) -> None:
-    """The same segments, and the same price list taken at the same time."""
+    """The same segments, and what was journalled: prices that were taken, and when scorers were released."""
     for entry in source.landing.list():
         target.landing.put(entry.path, source.landing.read(entry.path))
-    for entry in source.journal.list("prices"):
+    for entry in (*source.journal.list("prices"), *source.journal.list("releases/scorers")):
         target.journal.put(entry.path, source.journal.read(entry.path))
 
 

@@ -42,7 +42,7 @@ def test_there_are_enough_golden_queries_for_the_gate_and_the_index_reads_them(
     assert write_golden(zones.exchange, golden)
     assert not write_golden(zones.exchange, golden)
     assert len(golden) >= pairs_to_rule_out(spec.gate.hit_rate_drop)
-    assert [each.query for each in read_golden("python-packages", spec, zones.home)] == [each.text for each in golden]
+    assert [each.query for each in read_golden("python-packages", spec, zones)] == [each.text for each in golden]
 
 
 def test_a_day_is_planned_the_same_twice_and_the_new_version_comes_half_way(documents: list[Document]) -> None:

@@ -103,7 +103,9 @@ def scored(zones: Zones, spec: ScorerSpec, released: Release | None = None) -> d
         assert name == "tiny"
         return lambda texts: np.array([[text.count("e"), text.count("t")] for text in texts], dtype=np.float32)
 
-    ready = defined_scorer("s", released, letters, lambda definition: lambda calls: [[] for _ in calls], spec.products)
+    ready = defined_scorer(
+        "s", released, NOW, letters, lambda definition: lambda calls: [[] for _ in calls], spec.products
+    )
     score_day(zones.lake, ready, DAY)
     rows = lake.read(zones.lake, "scores", [DAY])
     rows = rows.filter(pc.equal(rows["scorer_version"], released.version)).to_pylist()

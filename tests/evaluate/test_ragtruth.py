@@ -75,6 +75,9 @@ def test_a_draw_from_real_answers_finds_each_models_real_rate(zones, governed, s
         real[model].append(hallucinated)
         real[None].append(hallucinated)
     rows = [row for row in estimate_day(zones, governed, EVAL, DAY) if row["slice"] in ("all", "response_model")]
+    scored = [row for row in rows if row["estimator"] == "prediction_powered"]
+    assert scored and all(row["refused"] for row in scored), "nothing was scored"
+    rows = [row for row in rows if row["estimator"] == "human_only"]
     assert {row.get("response_model") for row in rows} == set(real)
     for row in rows:
         answers = real[row.get("response_model")]

@@ -76,7 +76,7 @@ def publish_scorer(published: Storage, made: Candidate) -> Release:
 
 
 def ready(released: Release) -> Ready:
-    return trained_scorer("risk", released, SPEC.metric, SPEC.mark, letters)
+    return trained_scorer("risk", released, NOW, SPEC.metric, SPEC.mark, letters)
 
 
 def write_day(lake_zone: Storage, labeled: Sequence[Labeled]) -> None:

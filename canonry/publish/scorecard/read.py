@@ -21,7 +21,6 @@ from canonry import comparisons, lake, release
 from canonry.alerts import every, incident_rows
 from canonry.comparisons import Comparison
 from canonry.publish.catalog import ALL_MODELS
-from canonry.publish.moves import journalled_moves
 from canonry.publish.scorecard.drift_rows import DriftRows, read_drift
 from canonry.publish.scorecard.parts import Row
 from canonry.publish.tables import FILE
@@ -164,7 +163,9 @@ def _index_versions(zones: Zones) -> list[IndexVersion]:
     for each in release.list_releases(zones.published, "indexes"):
         name = each.manifest.name
         last = release.last_move(zones.published, "indexes", name)
-        moves = tuple(move for move in journalled_moves(zones, "indexes", name) if move.version == each.version)
+        moves = tuple(
+            move for move in release.journalled_moves(zones.journal, "indexes", name) if move.version == each.version
+        )
         versions.append(IndexVersion(each, moves, last is not None and last.version == each.version))
     return versions
 
