@@ -50,12 +50,10 @@ def test_a_run_killed_at_random_moments_and_repeated_ends_as_if_undisturbed(
     undisturbed: Path, tmp_path: Path, start_loop: Start, run_loop: Callable[[Path], None]
 ) -> None:
     home = tmp_path / "home"
-    # The same segments, price list and scorers, taken and released at the same time: what a partition's bytes are a
-    # function of.
+    # The same segments, prices taken and scorers released at the same time: what a partition's bytes are a function of.
     shutil.copytree(undisturbed / "landing", home / "landing")
-    shutil.copytree(undisturbed / "journal" / "prices", home / "journal" / "prices")
-    for scorer in (undisturbed / "published" / "scorers").iterdir():
-        shutil.copytree(scorer / "releases", home / "published" / "scorers" / scorer.name / "releases")
+    for facts in ("prices", "releases/scorers"):
+        shutil.copytree(undisturbed / "journal" / facts, home / "journal" / facts)
     moments = random.Random(20261124)
     killed = 0
     for attempt in range(KILLS):
