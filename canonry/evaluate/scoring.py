@@ -174,7 +174,10 @@ def defined_scorer(
         score = score_by_similarity(settings["metric"], encoder(settings["encoder"]), reference)  # type: ignore[arg-type]
         return Ready(name, version, released, score, products, wants=lambda call: reference(call) is not None)
     corrected = settings["reference"] == "correction"
-    wants: Callable[[AnsweredCall], bool] = lambda call: not corrected or call.reference is not None  # noqa: E731
+
+    def wants(call: AnsweredCall) -> bool:
+        return not corrected or call.reference is not None
+
     return Ready(name, version, released, judge(found), products, wants=wants)
 
 

@@ -1,4 +1,4 @@
-"""What a call of a judge costs, to keep a budget by: the catalog's own price, else the public list's."""
+"""What a call to a model costs, to keep a budget by: the catalog's own price, else the public list's."""
 
 from __future__ import annotations
 
