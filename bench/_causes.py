@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from canonry.evaluate.measures.explained import cause_of, within
+from canonry.evaluate.measures.explained import around, cause_of, within
 from canonry.evaluate.measures.times import moment_of
 
 MOST = 60
 """Replays of a change whose cause is judged."""
 
-CALLS = 30
-"""Calls an hour of those that the cause is sought in."""
+OTHERS = 2 / 3
+"""Calls of the other product that asks the same model, for each of the product that is watched."""
 
 
 @dataclass(frozen=True)
@@ -28,27 +28,32 @@ class Scenario:
     """What is right."""
     swapped: str | None
     """The field that is otherwise since; None where nothing that is recorded is."""
+    calls: np.ndarray
+    """(replays, hours) calls of the product that is watched."""
 
     @staticmethod
-    def of(measure: str, said: str, size: float) -> Scenario:
+    def of(measure: str, said: str, size: float, calls: np.ndarray) -> Scenario:
         """Each change has a cause of its own, so that all kinds come."""
         kind, field, swapped = _RIGHT[measure, said]
-        return Scenario(measure, size, kind, field, swapped)
+        return Scenario(measure, size, kind, field, swapped, calls)
 
     def named(self, replay: int, at: int, began: int, alarm: int) -> bool:
         """Whether the monitor of the product `search` names the right cause, by the calls that it reads."""
-        calls = self._calls(np.random.default_rng([20261128, replay]), at, began - 7 * 24, alarm)
+        calls = self._calls(np.random.default_rng([20261128, replay]), replay, at, began - 7 * 24, alarm)
         slice_: dict[str, str | None] = {"product": "search"}
         since = moment_of(began)
+        calls = around(calls, since, moment_of(alarm + 1))
         cause = cause_of(self.measure, within(calls, slice_), calls, slice_, since)
         return cause is not None and (cause.kind, cause.field) == (self.kind, self.field)
 
-    def _calls(self, lots: np.random.Generator, at: int, first: int, last: int) -> pd.DataFrame:
+    def _calls(self, lots: np.random.Generator, replay: int, at: int, first: int, last: int) -> pd.DataFrame:
         """Calls of two products that ask one model, of which both or one are otherwise since."""
-        hours = np.repeat(np.arange(first, last + 1), CALLS)
+        own = self.calls[replay, first : last + 1]
+        counts = np.stack([own, lots.poisson(OTHERS * own)], axis=1)
+        hours = np.repeat(np.arange(first, last + 1), counts.sum(axis=1))
+        product = np.repeat(np.tile(["search", "support"], len(own)), counts.ravel())
         n = len(hours)
         since = hours >= at
-        product = lots.choice(["search", "support"], n, p=[0.6, 0.4])
         changed = since & ((product == "search") | (self.kind != "product"))
         tokens = lots.gamma(1.5, 200 / 1.5, n) + 1
         calls = pd.DataFrame(

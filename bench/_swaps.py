@@ -11,7 +11,8 @@ import pandas as pd
 
 from bench._causes import moments_of
 from bench._world import HOURS, Stream
-from canonry.evaluate.measures.explained import cause_of
+from canonry.evaluate.measures.explained import around, cause_of
+from canonry.evaluate.measures.times import moment_of
 
 CALLS = 20.0
 """An hour, on average."""
@@ -51,6 +52,7 @@ class Swaps:
         """Whether the monitor names the model that answers since, and that nobody asked for it."""
         scores, hours = self._scores(replay, at)
         near = (hours >= began - 7 * 24) & (hours <= alarm)
+        since = moment_of(began)
         better, worse = self.pairs[replay]
         calls = pd.DataFrame(
             {
@@ -61,7 +63,8 @@ class Swaps:
                 "response_model": np.where(hours[near] >= at, worse, better),
             }
         )
-        cause = cause_of("score", calls, calls, {"product": "news"}, moments_of(np.array([began]))[0].to_pydatetime())
+        calls = around(calls, since, moment_of(alarm + 1))
+        cause = cause_of("score", calls, calls, {"product": "news"}, since)
         told = cause is not None and (cause.kind, cause.field) == ("provider", "response_model")
         return told and cause is not None and f"from {better}" in cause.said and f"to {worse}" in cause.said
 

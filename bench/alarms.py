@@ -72,7 +72,7 @@ def main() -> None:
             at = moments(options.rows)
             stream = metric.make(world, size, at)
             sizes = [find_in(metric.measure, size, stream.calls[each], metric.level) for each in range(options.rows)]
-            cause = _causes.Scenario.of(metric.measure, said, size)
+            cause = _causes.Scenario.of(metric.measure, said, size, stream.calls)
             row, share = seeded(f"{name}: {said}", metric.measure, null, stream, at, sizes, size, cause.named)
             rows.append(row)
             shares.append(share)

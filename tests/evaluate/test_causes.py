@@ -60,6 +60,40 @@ def test_all_who_ask_a_model_being_worse_with_nothing_recorded_is_the_provider()
     assert (cause.kind, cause.field) == ("provider", "request_model")
 
 
+def test_calls_that_came_before_the_change_was_put_do_not_hide_the_swap():
+    new = worse(calls(1000, 2, prompt_version="4"), 0.1)
+    better = new[new["score"] > 0.5].head(20)
+    before = pd.concat([calls(3000, 1, prompt_version="3"), better])
+    cause = explain_change(before, new.drop(better.index), "score")
+    assert (cause.kind, cause.field) == ("swap", "prompt_version")
+
+
+def test_a_mix_that_changed_beside_a_model_that_got_worse_is_not_the_cause():
+    before, since = calls(6000, 1), worse(calls(6000, 2), 0.1)
+    since["prompt_version"] = np.random.default_rng(3).choice(["3", None], len(since), p=[0.3, 0.7])
+    cause = explain_change(before, since, "score")
+    assert (cause.kind, cause.field) == ("provider", "request_model")
+
+
+def test_all_who_ask_one_model_of_two_are_told_from_a_product():
+    both = [calls(4000, seed).assign(request_model=np.tile(["gpt-4o", "claude-sonnet-4"], 2000)) for seed in (1, 2)]
+    cause = explain_change(both[0], worse(both[1], 0.2, both[1]["request_model"] == "gpt-4o"), "score")
+    assert (cause.kind, cause.field) == ("provider", "request_model")
+    assert "whoever asks gpt-4o is served otherwise" in cause.said
+
+
+def test_all_models_and_products_alike_is_said_to_be_unknown():
+    both = [calls(4000, seed).assign(request_model=np.tile(["gpt-4o", "claude-sonnet-4"], 2000)) for seed in (1, 2)]
+    cause = explain_change(both[0], worse(both[1], 0.2), "score")
+    assert (cause.kind, cause.said[:35]) == ("unknown", "all products and models are otherwi")
+
+
+def test_the_likeliest_of_few_calls_is_said_to_be_no_more():
+    since = calls(40, 3)
+    cause = explain_change(calls(3000, 1), worse(since, 0.08, since["product"] == "search"), "score")
+    assert cause.said.endswith("(likeliest; more calls will tell)")
+
+
 def test_one_product_being_worse_is_that_product():
     since = calls(3000, 2)
     cause = explain_change(calls(3000, 1), worse(since, 0.2, since["product"] == "search"), "score")

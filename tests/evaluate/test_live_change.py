@@ -10,6 +10,7 @@ import pytest
 from canonry import lake
 from canonry.alerts import every
 from canonry.catalog.specs import Change
+from canonry.evaluate.measures.explained import around, cause_of
 from canonry.evaluate.monitors import look, watch
 from canonry.evaluate.promises import promises
 from canonry.evaluate.streams import write_streams
@@ -127,3 +128,12 @@ def test_an_hour_that_is_not_over_is_left_out(zones):
     write(zones, generated(1))
     write_streams(zones, catalog_of(length=LENGTH), DAYS[:1], dt.datetime(2026, 10, 5, 12, 30))
     assert max(lake.read(zones.lake, "streams", DAYS[:1])["hour"].to_pylist()) == dt.datetime(2026, 10, 5, 11)
+
+
+def test_a_change_that_counts_from_weeks_ago_is_explained_by_the_latest_calls():
+    calls = generated(28, change=longer(26, prompt_version="4"))
+    first, end = (dt.datetime.combine(MONDAY + dt.timedelta(days=day), dt.time()) for day in (8, 28))
+    near = around(calls, first, end)
+    assert set(near["started_at"].dt.date) == {*DAYS[1:8], *DAYS[21:28]}
+    cause = cause_of("output_length", near, near, {}, first)
+    assert (cause.kind, cause.field) == ("swap", "prompt_version")

@@ -17,7 +17,7 @@ from canonry.evaluate.causes import explain_change
 from canonry.storage import Zones
 
 BEFORE, SINCE = dt.timedelta(days=7), dt.timedelta(days=7)
-"""How much of what lies on each side is read."""
+"""How much is read of what lies before a change, and of the latest since it."""
 
 
 def explain(
@@ -27,15 +27,22 @@ def explain(
 
     None where one side has no call.
     """
-    first, end = since - BEFORE, min(until, since + SINCE)
-    days = [first.date() + dt.timedelta(days=each) for each in range((end.date() - first.date()).days + 1)]
+    days = sorted({*_days(since - BEFORE, min(since, until)), *_days(max(since, until - SINCE), until)})
     score = spec.of if spec.measure == "score" else None
-    calls = read_calls(zones, days, costs="cost" in spec.measure, score=score, until=end)
-    calls = calls[calls["started_at"] >= first]
+    calls = around(read_calls(zones, days, costs="cost" in spec.measure, score=score, until=until), since, until)
     mine = within(calls, values)
     if score and (judge := _judge(zones, score, mine, since, days)):
         return judge, simulated(mine)
     return cause_of(spec.measure, mine, calls, values, since), simulated(mine)
+
+
+def around(calls: pd.DataFrame, since: dt.datetime, until: dt.datetime) -> pd.DataFrame:
+    """Those of the week before a change, and of the last week since.
+
+    A slow change may count from weeks before it is found: the latest calls show it most.
+    """
+    at = calls["started_at"]
+    return calls[((at >= since - BEFORE) & (at < since)) | ((at >= max(since, until - SINCE)) & (at < until))]
 
 
 def cause_of(measure: str, mine: pd.DataFrame, calls: pd.DataFrame, values: Slice, since: dt.datetime) -> Cause | None:
@@ -54,6 +61,10 @@ def cause_of(measure: str, mine: pd.DataFrame, calls: pd.DataFrame, values: Slic
             if wider.kind in ("provider", "product"):
                 return wider
     return found
+
+
+def _days(first: dt.datetime, last: dt.datetime) -> list[dt.date]:
+    return [first.date() + dt.timedelta(days=each) for each in range((last.date() - first.date()).days + 1)]
 
 
 def _judge(zones: Zones, metric: str, mine: pd.DataFrame, since: dt.datetime, days: list[dt.date]) -> Cause | None:
