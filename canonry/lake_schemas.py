@@ -216,25 +216,6 @@ SCHEMAS: dict[str, pa.Schema] = {
             ("calls", pa.int64()),
         ]
     ),
-    "looks": pa.schema(
-        [
-            ("monitor", pa.string()),
-            ("measure", pa.string()),
-            ("measured_of", pa.string()),
-            ("slice", pa.string()),
-            ("state", pa.string()),
-            ("value", pa.float64()),
-            ("low", pa.float64()),
-            ("high", pa.float64()),
-            ("objective", pa.float64()),
-            ("since", TIME),
-            ("said", pa.string()),
-            ("cause", pa.string()),
-            ("cause_said", pa.string()),
-            ("looked_at", TIME),
-            ("simulated", pa.bool_()),
-        ]
-    ),
     "incidents": pa.schema(
         [
             ("incident_id", pa.string()),

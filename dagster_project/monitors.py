@@ -1,12 +1,13 @@
 """Monitors, a part of evaluate: every promise is looked at, and what is broken becomes an incident that people see."""
 
 import os
+from collections import Counter
 
 import dagster as dg
 import pyarrow as pa
 
 from canonry import lake
-from canonry.alerts import Incident, deliver, every, queue, write_incidents
+from canonry.alerts import Incident, deliver, every, last_look, queue, slice_said, write_incidents
 from canonry.alerts.channels import send_by_apprise
 from canonry.catalog import Catalog, MonitorSpec
 from canonry.evaluate.monitors import watch
@@ -15,7 +16,7 @@ from dagster_project.evaluate import GROUP
 from dagster_project.evidence import counts, governed, owners, preview
 from dagster_project.resources import DAILY, RANGE, Platform, days_of
 
-LOOKS = dg.AssetKey(["lake", "looks"])
+LOOKS = dg.AssetKey(["journal", "looks"])
 INCIDENTS = dg.AssetKey(["published", "tables", "incidents"])
 
 _LOOKED_AT = (
@@ -31,11 +32,11 @@ def build(catalog: Catalog) -> dg.Definitions:
     @dg.asset(
         key=LOOKS,
         deps=[["lake", kind] for kind in _LOOKED_AT],
-        description="What each monitor found on a day, at its end or when it was last looked at; incidents are opened, "
-        "updated and resolved by it. One row per monitor and slice, a day.",
+        description="What each monitor saw of a day, at its end or at the moment when it looked; incidents are opened, "
+        "updated and resolved by it. One entry per look.",
         group_name=GROUP,
         owners=["team:ai_quality"],
-        kinds={"parquet"},
+        kinds={"json"},
         partitions_def=DAILY,
         backfill_policy=RANGE,
     )
@@ -45,12 +46,21 @@ def build(catalog: Catalog) -> dg.Definitions:
         for one in looked:
             for said in one.failed.values():
                 context.log.error("%s: could not be measured: %s", one.at, said)
-        table = lake.read(platform.zones.lake, "looks", days[-1:])
+        last = last_look(platform.zones.journal)
+        rows = last.rows if last else []
         happened = [f"{each.incident_id}: {each.entries[-1].what}" for one in looked for each in one.incidents]
-        states = {state: table["state"].to_pylist().count(state) for state in ("holds", "broken", "unknown", "failed")}
-        shown = preview(table, ["monitor", "slice", "state", "said"], rows=table.num_rows)
-        metadata = {"dagster/row_count": table.num_rows, "states": counts(states), "found": shown}
-        return dg.MaterializeResult(metadata={**metadata, "happened": "\n".join(happened) or "nothing"})
+        shown = [
+            {"monitor": row["monitor"], "slice": slice_said(row["slice"]), "state": row["state"], "said": row["said"]}
+            for row in rows
+        ]
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": len(rows),
+                "states": counts(Counter(row["state"] for row in rows)),
+                "found": preview(pa.Table.from_pylist(shown), rows=len(shown)),
+                "happened": "\n".join(happened) or "nothing",
+            }
+        )
 
     @dg.asset(
         key=["journal", "notifications"],
@@ -154,9 +164,8 @@ def _check(name: str, spec: MonitorSpec) -> dg.AssetChecksDefinition:
         metadata={**governed("monitors", name), "owner": ", ".join(owners(spec.owner)), "runbook": spec.runbook},
     )
     def monitor(platform: Platform) -> dg.AssetCheckResult:
-        days = lake.days(platform.zones.lake, "looks")
-        table = lake.read(platform.zones.lake, "looks", days[-1:])
-        found = [row for row in table.to_pylist() if row["monitor"] == name]
+        last = last_look(platform.zones.journal)
+        found = [row for row in last.rows if row["monitor"] == name] if last else []
         broken = [each for each in every(platform.zones.journal, name) if each.state == "open"]
         severity = dg.AssetCheckSeverity.ERROR if spec.severity == "error" else dg.AssetCheckSeverity.WARN
         said = [f"{each.incident_id}: {_said(each)}" for each in broken]
@@ -165,7 +174,7 @@ def _check(name: str, spec: MonitorSpec) -> dg.AssetChecksDefinition:
             passed=not broken and not any(row["state"] in ("broken", "failed") for row in found),
             severity=severity,
             description="\n".join(said) or "Nothing of it was measured yet.",
-            metadata={"incidents": len(broken), "looked_at": str(found[0]["looked_at"]) if found else "never"},
+            metadata={"incidents": len(broken), "looked_at": str(last.at) if last and found else "never"},
         )
 
     return monitor

@@ -103,7 +103,7 @@ def _jobs(catalog: Catalog) -> "dict[str, Job]":
         "recompute": (tables - scorers, "Labels, charges, estimates and tables, and their releases."),
         "draw_labels": (draws, "Draw what people are asked about, and hand it out."),
         "watch": (
-            keys(["lake", "looks"], ["journal", "notifications"]),
+            keys(["journal", "looks"], ["journal", "notifications"]),
             "Look with every monitor, open, update and resolve incidents, and tell who is to hear of them.",
         ),
     }

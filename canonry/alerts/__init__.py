@@ -2,6 +2,7 @@
 
 from canonry.alerts.findings import Cause, Finding, Slice, slice_key, slice_said
 from canonry.alerts.incidents import Entry, Incident, NoSuchIncident, acknowledge, every, find, note
+from canonry.alerts.looks import Look, keep_look, last_day, last_look
 from canonry.alerts.outbox import Delivery, Message, deliver, last_errors, pending, queue
 from canonry.alerts.silences import Silence, silence, silenced, silences
 from canonry.alerts.table import incident_rows, write_incidents
@@ -12,6 +13,7 @@ __all__ = [
     "Entry",
     "Finding",
     "Incident",
+    "Look",
     "Message",
     "NoSuchIncident",
     "Silence",
@@ -21,7 +23,10 @@ __all__ = [
     "every",
     "find",
     "incident_rows",
+    "keep_look",
+    "last_day",
     "last_errors",
+    "last_look",
     "note",
     "pending",
     "queue",

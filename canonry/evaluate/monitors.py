@@ -9,10 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
-
 from canonry import lake
-from canonry.alerts import Finding, Incident, note
+from canonry.alerts import Finding, Incident, Look, keep_look, last_day, note
 from canonry.catalog import Catalog, MonitorSpec
 from canonry.evaluate.measures import REGISTRY
 from canonry.evaluate.streams import write_streams
@@ -43,10 +41,10 @@ def look(zones: Zones, catalog: Catalog, name: str, at: dt.datetime) -> list[Fin
 
 
 def watch(zones: Zones, catalog: Catalog, days: Sequence[dt.date], now: dt.datetime) -> list[Looked]:
-    """Look with every monitor at each day's end, or now where the day still lasts, and write `lake/looks`.
+    """Look with every monitor at each day's end, or now where the day still lasts, and journal what was seen.
 
     Incidents follow where no later day was looked at before: what came late changes figures, not the past."""
-    latest = max(lake.days(zones.lake, "looks"), default=dt.date.min)
+    latest = last_day(zones.journal) or dt.date.min
     _prepare(zones, catalog, days, now)
     looked = []
     for day in sorted(days):
@@ -64,7 +62,7 @@ def watch(zones: Zones, catalog: Catalog, days: Sequence[dt.date], now: dt.datet
                 continue
             if day >= latest:
                 incidents += _note(zones, name, spec, findings[name], at, now)
-        _write(zones, catalog, day, at, findings, failed)
+        _keep(zones, catalog, at, findings, failed, now)
         looked.append(Looked(at, findings, incidents, failed))
     return looked
 
@@ -92,40 +90,16 @@ def _note(
     return note(zones.journal, name, about, findings, reopen=reopen, at=at, now=now)
 
 
-def _write(
+def _keep(
     zones: Zones,
     catalog: Catalog,
-    day: dt.date,
     at: dt.datetime,
     findings: dict[str, list[Finding]],
     failed: dict[str, str],
+    now: dt.datetime,
 ) -> None:
-    rows = [_row(catalog.monitors[name], name, found, at) for name, each in findings.items() for found in each]
-    for name, said in failed.items():
-        rows.append(_row(catalog.monitors[name], name, Finding({}, "unknown", said), at) | {"state": "failed"})
-    specs = {
-        f"assets/monitors/{name}": hashlib.sha256(spec.model_dump_json().encode()).hexdigest()
-        for name, spec in catalog.monitors.items()
+    monitors = {
+        name: hashlib.sha256(spec.model_dump_json().encode()).hexdigest() for name, spec in catalog.monitors.items()
     }
-    table = pa.Table.from_pylist(rows, lake.SCHEMAS["looks"])
-    lake.write(zones.lake, "looks", day, table, {"inputs": {**specs, "looked_at": at.isoformat()}})
-
-
-def _row(spec: MonitorSpec, name: str, found: Finding, at: dt.datetime) -> dict[str, Any]:
-    return {
-        "monitor": name,
-        "measure": spec.measure,
-        "measured_of": spec.of,
-        "slice": json.dumps(dict(found.slice), sort_keys=True),
-        "state": found.state,
-        "value": found.value,
-        "low": found.low,
-        "high": found.high,
-        "objective": found.objective,
-        "since": found.since,
-        "said": found.said,
-        "cause": found.cause.kind if found.cause else None,
-        "cause_said": found.cause.said if found.cause else None,
-        "looked_at": at,
-        "simulated": found.simulated,
-    }
+    found = {name: [each.document() for each in of] for name, of in findings.items()}
+    keep_look(zones.journal, Look(at, found, failed, monitors), now)

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from canonry import lake
+from canonry.alerts import last_look
 from canonry.catalog import MEASURES
 from canonry.catalog.specs import MonitorSpec
 from canonry.evaluate.measures import REGISTRY
@@ -152,8 +153,9 @@ def test_a_monitor_that_cannot_be_measured_is_written_down_and_blinds_no_other(z
     monkeypatch.setitem(REGISTRY, "label_backlog", lambda *_: 1 / 0)
     (looked,) = watch(zones, catalog, DAYS[:1], end_of(0))
     assert looked.failed == {"a": "assets/monitors/a.yaml: ZeroDivisionError: division by zero"}
-    rows = {row["monitor"]: row for row in lake.read(zones.lake, "looks", DAYS[:1]).to_pylist()}
-    assert (rows["a"]["state"], rows["b"]["state"]) == ("failed", "holds")
+    last = last_look(zones.journal)
+    assert last and last.at == end_of(0)
+    assert [(row["monitor"], row["state"]) for row in last.rows] == [("b", "holds"), ("a", "failed")]
 
 
 def test_an_hour_s_interval_of_a_quantile_is_of_its_order_statistics():

@@ -140,11 +140,7 @@ def test_a_backfill_of_the_same_landing_and_journal_gives_the_same_lake_and_mart
     )
     assert found.returncode == 0, found.stderr[-5_000:]
     assert mart_rows(other.folder) == mart_rows(home)
-    there = lake_digests(other.folder)
-    # What a monitor saw is of the moment in which it looked.
-    assert {path: digest for path, digest in there.items() if not path.startswith("lake/looks/")}.items() <= (
-        lake_digests(home).items()
-    )
+    assert lake_digests(other.folder).items() <= lake_digests(home).items()
 
 
 def _answer(zones: Zones, *, through_files: bool) -> int | None:
