@@ -16,6 +16,7 @@ from canonry.cli._shared import console, said, table_of
 if TYPE_CHECKING:
     from canonry.catalog import Catalog
     from canonry.comparisons import Comparison
+    from canonry.regressions import PricePlan
 
 app = typer.Typer(
     no_args_is_help=True, help="Compare candidates with what is released, and plan how many items it takes."
@@ -63,7 +64,9 @@ def run(
 
     Example: canonry eval run docs-answer-text --dry-run
     """
-    from canonry.completions import EndpointError
+    from canonry.completions import EndpointError, NotConfigured
+    from canonry.evaluate.definitions import DefinitionError
+    from canonry.evaluate.judging import NoPrice
     from canonry.index.errors import IndexBuildError
     from canonry.regressions import NotAnswered, NothingToCompare, OverLimit, compare, price_plan
     from canonry.release import ReleaseError
@@ -71,22 +74,14 @@ def run(
 
     catalog, zones, now = _catalog(assets, name), open_zones(), dt.datetime.now(dt.UTC)
     expected = (NothingToCompare, NotAnswered, OverLimit, EndpointError, IndexBuildError, ReleaseError)
-    with said(*expected):
+    with said(*expected, DefinitionError, NoPrice, NotConfigured):
         plans = price_plan(zones, catalog, name, now=now)
         waiting = sum(plan.calls for plan in plans)
         if dry_run:
             if as_json:
                 typer.echo(json.dumps([asdict(plan) for plan in plans], default=str, indent=1))
                 return
-            for plan in plans:
-                price = "no known price" if plan.dollars is None else f"about ${plan.dollars:.4f}"
-                console.print(
-                    f"{escape(plan.model)}: {plan.items:,} items, {plan.calls:,} calls ({plan.kept:,} answers kept), "
-                    f"about {plan.input_tokens:,} tokens in and {plan.output_tokens:,} out, {price}",
-                    highlight=False,
-                )
-            if not plans:
-                console.print(f"{name}: no model is called; it costs nothing")
+            _print_prices(name, plans)
             return
         with console.status(f"{waiting:,} calls to make") as status:
 
@@ -153,16 +148,24 @@ def plan(
     as_json: AsJson = False,
     assets: Assets = Path("assets"),
 ) -> None:
-    """Say how many items let an equal candidate pass with the wanted power, and what power those there give.
+    """Say how many items let an equal candidate pass with the wanted power, what power those there give, and the price.
 
     Example: canonry eval plan docs-answer-text --changed 0.05
     """
-    from canonry.regressions import plan_items
+    from canonry.evaluate.definitions import DefinitionError
+    from canonry.regressions import NothingToCompare, plan_items, price_plan
     from canonry.storage import open_zones
 
-    found = plan_items(open_zones(), _catalog(assets, name), name, changed)
+    zones, catalog = open_zones(), _catalog(assets, name)
+    found = plan_items(zones, catalog, name, changed)
+    prices, unpriced = [], None
+    try:
+        prices = price_plan(zones, catalog, name, now=dt.datetime.now(dt.UTC))
+    except (NothingToCompare, DefinitionError) as error:
+        unpriced = str(error)
     if as_json:
-        typer.echo(json.dumps(asdict(found), indent=1))
+        priced = {"prices": [asdict(each) for each in prices], "unpriced": unpriced}
+        typer.echo(json.dumps({**asdict(found), **priced}, default=str, indent=1))
         return
     why = f"seen on {found.seen:,} items" if found.seen else "given" if changed is not None else "assumed"
     console.print(
@@ -176,6 +179,23 @@ def plan(
         console.print(f"There are {found.items:,}: power {found.power_now:.0%}{more}.", highlight=False)
     else:
         console.print("No gold set is released yet: canonry gold status", highlight=False)
+    if unpriced is None:
+        _print_prices(name, prices)
+    else:
+        console.print(f"Nothing to price: {escape(unpriced)}", highlight=False)
+
+
+def _print_prices(name: str, plans: list[PricePlan]) -> None:
+    for plan in plans:
+        price = "no known price" if plan.dollars is None else f"about ${plan.dollars:.4f}"
+        most = "at most " if plan.at_most else ""
+        console.print(
+            f"{escape(plan.model)}: {most}{plan.items:,} items, {plan.calls:,} calls ({plan.kept:,} answers kept), "
+            f"about {plan.input_tokens:,} tokens in and {plan.output_tokens:,} out, {price}",
+            highlight=False,
+        )
+    if not plans:
+        console.print(f"{name}: no model is called; it costs nothing", highlight=False)
 
 
 def _print(found: Comparison) -> None:

@@ -6,6 +6,7 @@ comes of it is a `Comparison` in the journal, which promotion gates read (canonr
 
 from canonry.regressions.answering import Answer, Asked, Endpointed, NotAnswered
 from canonry.regressions.planning import ItemPlan, plan_items
+from canonry.regressions.pricing import PricePlan
 from canonry.regressions.run import OverLimit, compare, compare_all, price_plan, standing_now
 from canonry.regressions.sides import NothingToCompare
 from canonry.regressions.texts import Text, shown_texts, texts_of
@@ -18,6 +19,7 @@ __all__ = [
     "NotAnswered",
     "NothingToCompare",
     "OverLimit",
+    "PricePlan",
     "Text",
     "compare",
     "compare_all",

@@ -64,7 +64,7 @@ def gold_of(release: Release, spec: ComparisonSpec) -> Gold:
     }
     good: dict[tuple[str, str], bool] = {}
     simulated = set()
-    for row in rows if spec.outcome else ():
+    for row in rows if field else ():
         key = answer_key(row["question"] or "", row["answer"] or "")
         # People may have called the same words good once and not another time: then they do not settle it.
         called = row["value"] == spec.outcome.good  # type: ignore[union-attr]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,19 +13,21 @@ from canonry.regressions.items import Gold, Item, answer_key
 
 PEOPLE, SIMULATED = "people", "simulated people"
 
-Good = Callable[[Sequence[tuple[Item, str]]], Sequence[bool]]
-"""Whether each answer is good."""
+Good = Callable[[Sequence[tuple[Item, str]]], Sequence[bool | None]]
+"""Whether each answer is good; None where the scorer has nothing to say of it. Raises NotAnswered."""
 
 
 @dataclass(frozen=True)
 class Judge:
-    """A released scorer as a judge: of each item by the one that was trained without its labels."""
+    """A released scorer as a judge: one that was trained judges each item by its part that saw none of its labels."""
 
     name: str
     """Its name and version."""
     good: Good
-    trained_on: Callable[[Item], bool]
-    """Whether every scorer of the release has seen a label of the item; then none of them may judge it."""
+    may_judge: Callable[[Item], bool]
+    """Whether it may and can judge answers to an item: no label of it was learned, and what it needs is known."""
+    calls: Mapping[str, int] = field(default_factory=dict)
+    """Of a language model: what was `asked` and `kept` so far."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +62,16 @@ def judge(gold: Gold, before: Sequence[str], after: Sequence[str], scorer: Judge
     changed = [at for at, (first, second) in enumerate(keys) if first != second]
     by_people = {at for at in changed if all(key in gold.good for key in keys[at])}
     rest = [at for at in changed if at not in by_people]
-    eligible = [at for at in rest if scorer and not scorer.trained_on(gold.items[at])]
+    eligible = [at for at in rest if scorer and scorer.may_judge(gold.items[at])]
     said: dict[int, tuple[bool, bool]] = {at: (gold.good[keys[at][0]], gold.good[keys[at][1]]) for at in by_people}
     if scorer and eligible:
         found = scorer.good(
             [(gold.items[at], texts[at]) for texts in (before, after) for at in eligible],
         )
-        half = len(eligible)
-        said |= {at: (bool(found[place]), bool(found[half + place])) for place, at in enumerate(eligible)}
+        for place, at in enumerate(eligible):
+            was, now_is = found[place], found[len(eligible) + place]
+            if was is not None and now_is is not None:
+                said[at] = (was, now_is)
     same = [at for at in range(len(keys)) if keys[at][0] == keys[at][1]]
     share = len(said) / len(changed) if changed else 1.0
     counted = sorted(same, key=lambda at: _place(gold.items[at].item_id))[: round(len(same) * share)]
@@ -88,6 +92,12 @@ def judge(gold: Gold, before: Sequence[str], after: Sequence[str], scorer: Judge
         simulated=len(played),
         rates=_rates(list(said.values()), known, len(counted)),
     )
+
+
+def needs_scorer(gold: Gold, item: Item, before: str, after: str) -> bool:
+    """Whether the answers of both sides differ, and people have not labeled both."""
+    keys = [answer_key(item.question, text) for text in (before, after)]
+    return keys[0] != keys[1] and not all(key in gold.good for key in keys)
 
 
 def _rates(said: Sequence[tuple[bool, bool]], known: Sequence[bool], counted: int) -> tuple[float, float] | None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from canonry.catalog import ModelSpec
 from canonry.completions import Request
-from canonry.evaluate.judging.price import price_of
+from canonry.evaluate.judging import Price
 
 CHARACTERS_A_TOKEN = 4
 """Of English text, about: the model's own tokens are counted when it has answered."""
@@ -20,23 +18,25 @@ OUTPUT_TOKENS = 300
 
 @dataclass(frozen=True)
 class PricePlan:
-    """Calls that one side of a comparison takes, of `items`; tokens are estimates, dollars None without a price."""
+    """Calls that one model takes, for `items`; tokens are estimates, dollars None without a price."""
 
     model: str
+    """With what it does, where it does not answer."""
     items: int
     calls: int
     kept: int
     input_tokens: int
     output_tokens: int
     dollars: Decimal | None
+    at_most: bool = False
+    """Whether it may be fewer: how many answers change is not known before they are there."""
 
 
 def plan_calls(
-    model: str, spec: ModelSpec, items: int, waiting: Sequence[Request], different: int, day: dt.date
+    model: str, price: Price | None, items: int, waiting: Sequence[Request], kept: int, at_most: bool = False
 ) -> PricePlan:
-    """The plan for requests that wait, of so many different ones."""
+    """The plan for requests that wait, beside those whose answers are kept."""
     inputs = sum(len(message.content) for request in waiting for message in request.messages) // CHARACTERS_A_TOKEN
     outputs = sum(int(request.parameters.get("max_tokens", OUTPUT_TOKENS)) for request in waiting)
-    price = price_of({model: spec}, spec.provider, model, day)
     dollars = price.of(inputs, outputs) if price else None
-    return PricePlan(model, items, len(waiting), different - len(waiting), inputs, outputs, dollars)
+    return PricePlan(model, items, len(waiting), kept, inputs, outputs, dollars, at_most)

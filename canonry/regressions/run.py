@@ -8,12 +8,14 @@ from collections.abc import Callable, Mapping
 from canonry.catalog import Catalog
 from canonry.catalog.specs import ComparisonSpec
 from canonry.comparisons import CODE_VERSION, Comparison, Flip, keep, spec_digest, standing
+from canonry.evaluate.judging import price_of
 from canonry.regressions.answering import Endpointed
 from canonry.regressions.items import Gold, read_gold
+from canonry.regressions.judges import asks_a_model, judge_of, plan_judging
 from canonry.regressions.judging import PEOPLE, judge
 from canonry.regressions.pricing import PricePlan, plan_calls
 from canonry.regressions.rankings import compare_indexes
-from canonry.regressions.scorers import compare_scorers, judge_of
+from canonry.regressions.scorers import compare_scorers
 from canonry.regressions.sides import NothingToCompare, Side, sides_of
 from canonry.release import NotReleased, resolve
 from canonry.stats.verdicts import Verdict, judge_pairs
@@ -85,9 +87,11 @@ def price_plan(
     now: dt.datetime,
     environment: Mapping[str, str] | None = None,
 ) -> list[PricePlan]:
-    """What a run would ask of each side, and its price; nothing is asked. None for what answers on this machine.
+    """What a run would ask of each side and of a model that judges, and its price; nothing is asked.
 
-    Raises NothingToCompare.
+    Without plans for what answers on this machine.
+
+    Raises NothingToCompare, DefinitionError.
     """
     spec = catalog.comparisons[name]
     if not spec.answers:
@@ -95,9 +99,9 @@ def price_plan(
     try:
         before, after, _ = sides_of(zones, catalog, spec, now.date(), environment, None)
         gold = read_gold(zones.published, spec)
+        return _plans(zones, catalog, spec, gold, (before, after), now.date())
     except NotReleased as error:
         raise NothingToCompare(f"{name}: {error}") from None
-    return _plans(catalog, spec, gold, (before, after), now.date())
 
 
 def _compare_answers(
@@ -112,9 +116,14 @@ def _compare_answers(
     assert spec.outcome is not None and spec.gold is not None
     before, after, shared = sides_of(zones, catalog, spec, now.date(), environment, tell)
     gold = read_gold(zones.published, spec)
-    _refuse_over_limit(spec, name, _plans(catalog, spec, gold, (before, after), now.date()))
+    scorer = judge_of(zones, catalog, spec.outcome, now, environment)
+    if scorer and spec.outcome.field is None and not any(scorer.may_judge(item) for item in gold.items):
+        raise NothingToCompare(
+            f"{name}: {scorer.name} knows the right answer to none of the {len(gold.items):,} questions of "
+            f"gold/{spec.gold.scheme} {gold.version}, so it can judge none: add them to its `answers`"
+        )
+    _refuse_over_limit(spec, name, _plans(zones, catalog, spec, gold, (before, after), now.date()))
     first, second = (list(side.answer(side.ask(gold.items))) for side in (before, after))
-    scorer = judge_of(zones, catalog, spec.outcome.scorer, spec.outcome.good) if spec.outcome.scorer else None
     judged = judge(gold, first, second, scorer)
     verdict = judge_pairs(
         judged.before,
@@ -155,13 +164,13 @@ def _compare_answers(
         unjudged=judged.unjudged,
         simulated=judged.simulated,
         flips=tuple(sorted(flips, key=lambda flip: (flip.after - flip.before, flip.item))),
-        asked=sum(each.calls for each in endpoints),
-        kept=sum(each.kept for each in endpoints),
+        asked=sum(each.calls for each in endpoints) + (scorer.calls.get("asked", 0) if scorer else 0),
+        kept=sum(each.kept for each in endpoints) + (scorer.calls.get("kept", 0) if scorer else 0),
     )
 
 
 def _plans(
-    catalog: Catalog, spec: ComparisonSpec, gold: Gold, sides: tuple[Side, Side], day: dt.date
+    zones: Zones, catalog: Catalog, spec: ComparisonSpec, gold: Gold, sides: tuple[Side, Side], day: dt.date
 ) -> list[PricePlan]:
     model = catalog.models[spec.candidate.name if spec.candidate.kind == "models" else spec.answered_with or ""]
     plans = []
@@ -170,7 +179,11 @@ def _plans(
             asked = side.ask(gold.items)
             different = len({each.digest for each in side.answer.requests(asked)})
             waiting = side.answer.waiting(asked)
-            plans.append(plan_calls(side.model, model, len(gold.items), waiting, different, day))
+            price = price_of({side.model: model}, model.provider, side.model, day)
+            plans.append(plan_calls(side.model, price, len(gold.items), waiting, different - len(waiting)))
+    if spec.outcome and asks_a_model(catalog, spec.outcome):
+        before, after = (side.known(gold.items) for side in sides)
+        plans.append(plan_judging(zones, catalog, spec.outcome, gold, before, after, day))
     return plans
 
 

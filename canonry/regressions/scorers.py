@@ -1,4 +1,4 @@
-"""Scorers, compared with each other on gold items that neither learned from; and as judges of answers."""
+"""Scorers, compared with each other on gold items that neither learned from."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ import numpy as np
 from canonry.catalog import Catalog
 from canonry.catalog.specs import ComparisonSpec, GroundednessSpec
 from canonry.comparisons import CODE_VERSION, Comparison, Flip, spec_digest
-from canonry.encode import exported, files_of, load_onnx
-from canonry.evaluate.crossed import read_crossed, read_questions, read_scorer
+from canonry.evaluate.crossed import read_questions, read_scorer
 from canonry.evaluate.definitions import question_digest
+from canonry.evaluate.ready import encoder_of
 from canonry.evaluate.scorers import GoldItem, read_gold
-from canonry.regressions.items import Item
-from canonry.regressions.judging import PEOPLE, Judge
+from canonry.regressions.judging import PEOPLE
 from canonry.regressions.sides import NothingToCompare
 from canonry.release import Release, resolve
-from canonry.score import Answer, AnsweredCall, Encode
 from canonry.stats.verdicts import judge_pairs
 from canonry.storage import Zones
 
@@ -79,46 +77,17 @@ def compare_scorers(zones: Zones, catalog: Catalog, name: str, spec: ComparisonS
     )
 
 
-def judge_of(zones: Zones, catalog: Catalog, name: str, good: str) -> Judge:
-    """The scorers in production as a judge of which answers are `good`. Raises NotReleased."""
-    release = resolve(zones.published, KIND, name)
-    crossed, encode = read_crossed(release), _encode(catalog, release)
-    positive_is_good = _trained(catalog, name).positive == good
-
-    def judged(answers: Sequence[tuple[Item, str]]) -> list[bool]:
-        asked = [_call(at, item, text) for at, (item, text) in enumerate(answers)]
-        scores = crossed.score(asked, crossed.folds(asked), encode)
-        return [(score.value >= crossed.scorer.threshold) == positive_is_good for score in scores]
-
-    return Judge(f"{name} {release.version}", judged, lambda item: bool(crossed.seen([_call(0, item, "")])))
-
-
-def _call(at: int, item: Item, text: str) -> AnsweredCall:
-    """An answer that nobody has called: no scorer has learned it, but perhaps another one to its question."""
-    return AnsweredCall(f"answer {at}", Answer(item.question, item.passages, text), item.facts)
-
-
 def _trained(catalog: Catalog, name: str) -> GroundednessSpec:
     spec = catalog.scorers[name]
-    assert isinstance(spec, GroundednessSpec), "the catalog lets nothing else be compared, or judge a comparison"
+    assert isinstance(spec, GroundednessSpec), "the catalog lets nothing else be compared"
     return spec
 
 
 def _right(catalog: Catalog, release: Release, items: Sequence[GoldItem]) -> np.ndarray:
     if not items:
         return np.zeros(0, dtype=bool)
-    scorer = read_scorer(release)
+    scorer, encode = read_scorer(release), encoder_of(catalog, release.manifest.metadata["encoder"])
     labeled = [item.labeled for item in items]
-    scores = scorer.score(
-        [each.answer for each in labeled], [each.facts for each in labeled], _encode(catalog, release)
-    )
+    scores = scorer.score([each.answer for each in labeled], [each.facts for each in labeled], encode)
     truth = np.array([each.hallucinated for each in labeled], dtype=bool)
     return (np.array([score.value for score in scores]) >= scorer.threshold) == truth
-
-
-def _encode(catalog: Catalog, release: Release) -> Encode | None:
-    name = release.manifest.metadata["encoder"]
-    if name is None:
-        return None
-    files = files_of(name, catalog.models[name])
-    return load_onnx(files, exported(files), files.tokenizer_file).encode

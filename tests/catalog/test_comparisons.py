@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from canonry.catalog import CatalogError
-from tests.regressions.governed import COMPARISON, MODEL, PROMPT, STAGE, governed
+from tests.regressions.governed import COMMON, COMPARISON, MODEL, PROMPT, STAGE, governed
 
 
 def wrong(root: Path, comparison: dict[str, Any], **changed: dict[str, Any]) -> tuple[str, str]:
@@ -74,3 +74,68 @@ def test_a_prompt_that_asks_for_more_than_an_item_gives_is_refused(tmp_path: Pat
 def test_the_version_of_a_stage_is_one_of_the_model(tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match=r"stages\.0\.version: 'm-9' is not one of `versions`"):
         governed(tmp_path, COMPARISON, **{"models/m": {**MODEL, "stages": [{**STAGE, "version": "m-9"}]}})
+
+
+RULES = {**COMMON, "kind": "rules", "rules": [{"check": "refusal", "metric": "refusal"}]}
+GRADE: dict[str, Any] = {
+    **COMMON,
+    "kind": "judge",
+    "metric": "poor",
+    "prompt": "grade",
+    "prompt_version": 1,
+    "model": "g-1",
+    "provider": "us",
+    "verdicts": {"good": 0, "bad": 1},
+    "budget": {"calls_a_day": 100},
+}
+SIMILAR = {**COMMON, "kind": "similarity", "metric": "near", "encoder": "m", "reference": "correction"}
+RETRIEVAL = {**COMMON, "kind": "retrieval", "index": "i"}
+REFUSES = {"scorer": "other", "good_where": {"metric": "refusal", "at_most": 0}}
+
+
+@pytest.mark.parametrize(
+    ("scorer", "outcome", "field", "message"),
+    [
+        (RETRIEVAL, {"scorer": "other"}, "outcome.scorer", "the same on both sides"),
+        (SIMILAR, {"scorer": "other"}, "outcome.scorer", "nobody has corrected the answers of a comparison"),
+        ({**GRADE, "reference": "correction"}, {"scorer": "other"}, "outcome.scorer", "nobody has corrected"),
+        (RULES, {"scorer": "other"}, "outcome.good_where", "say which values of refusal are good"),
+        (
+            RULES,
+            {"scorer": "other", "good_where": {"metric": "length", "at_most": 9}},
+            "outcome.good_where.metric",
+            "gives no 'length' (it gives refusal)",
+        ),
+        (
+            GRADE,
+            {"scorer": "other", "good_where": {"metric": "poor", "at_most": 1}},
+            "outcome.good_where",
+            "calls every verdict",
+        ),
+        (
+            RULES,
+            {"scorer": "judge", "field": "grounded", "good": "yes", "good_where": REFUSES["good_where"]},
+            "outcome.good_where",
+            "is trained, and says itself",
+        ),
+        (RULES, {"scorer": "judge"}, "outcome.scorer", "is not trained for None"),
+        (RULES, {"field": "grounded"}, "outcome", "`field` and `good` belong together"),
+        (RULES, {"good_where": REFUSES["good_where"]}, "outcome", "else nobody judges"),
+        (RULES, {**REFUSES, "good_where": {"metric": "refusal"}}, "outcome.good_where", "one of them"),
+    ],
+)
+def test_a_scorer_that_cannot_judge_answers_is_refused_with_the_reason(
+    tmp_path: Path, scorer: dict[str, Any], outcome: dict[str, Any], field: str, message: str
+) -> None:
+    prompt = {**PROMPT, "variables": ["answer"], "versions": [{**PROMPT["versions"][0], "template": "{answer}"}]}  # type: ignore[index]
+    with pytest.raises(CatalogError) as raised:
+        governed(tmp_path, {**COMPARISON, "outcome": outcome}, **{"scorers/other": scorer, "prompts/grade": prompt})
+    found = [(each.field, each.message) for each in raised.value.problems if each.path.endswith("evals/c.yaml")]
+    assert any(where == field and message in said for where, said in found), found
+
+
+def test_any_scorer_that_reads_an_answer_may_judge(tmp_path: Path) -> None:
+    catalog = governed(tmp_path, {**COMPARISON, "outcome": REFUSES}, **{"scorers/other": RULES})
+    outcome = catalog.comparisons["c"].outcome
+    assert outcome and outcome.good_where
+    assert [outcome.good_where.holds(value) for value in (0, 1)] == [True, False]

@@ -9,12 +9,13 @@ import pytest
 
 from canonry import release
 from canonry.catalog import Catalog, ComparisonSpec
+from canonry.catalog.specs import Outcome
 from canonry.evaluate.crossed import read_crossed, read_scorer
 from canonry.evaluate.definitions import question_digest
 from canonry.evaluate.scorers import KIND, train_candidate
 from canonry.regressions import compare, standing_now
 from canonry.regressions.items import Item
-from canonry.regressions.scorers import judge_of
+from canonry.regressions.judges import judge_of
 from canonry.score import to_files, trees
 from canonry.storage import Zones
 from tests.evaluate.test_scorers import NOW, SPEC, TEST_SOURCES, publish_gold
@@ -59,9 +60,10 @@ def test_a_scorer_that_calls_everything_bad_is_held_back(zones: Zones, monkeypat
     verdict = standing_now(zones, CATALOG, KIND, "risk", after.version)
     assert verdict and not verdict.passed and verdict.message.startswith("c: accuracy -")
 
-    judge = judge_of(zones, CATALOG, "risk", "grounded")
+    judge = judge_of(zones, CATALOG, Outcome(field="groundedness", good="grounded", scorer="risk"), NOW)
+    assert judge
     items = [Item("i", each.answer.question, each.answer.passages, each.source, each.facts) for each in made_answers()]
-    assert not any(judge.trained_on(item) for item in items), "of each question a scorer was trained without its fold"
+    assert all(judge.may_judge(item) for item in items), "of each question a scorer was trained without its fold"
     said = judge.good([(item, each.answer.answer) for item, each in zip(items, made_answers(), strict=True)])
     right = [good == (not each.hallucinated) for good, each in zip(said, made_answers(), strict=True)]
     assert sum(right) / len(right) > 0.7

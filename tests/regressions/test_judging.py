@@ -25,7 +25,7 @@ class Lenient:
         self.trained, self.asked = trained, [""]
 
     def judge(self) -> Judge:
-        return Judge("lenient 1", self.good, lambda item: item.item_id in self.trained)
+        return Judge("lenient 1", self.good, lambda item: item.item_id not in self.trained)
 
     def good(self, answers: Sequence[tuple[Item, str]]) -> list[bool]:
         self.asked += [item.item_id for item, _ in answers]
@@ -50,6 +50,15 @@ def test_a_scorer_never_judges_what_it_learned_from() -> None:
     assert scorer.asked == [""] and found.unjudged == 2
     # Half of what changed is judged, so half of what did not is counted.
     assert len(found.items) == 2 + 2
+
+
+def test_an_item_of_which_only_one_side_could_be_judged_is_left_out() -> None:
+    def good(answers: Sequence[tuple[Item, str]]) -> list[bool | None]:
+        return [None if (item.item_id, text) == ("i2", "wrong") else True for item, text in answers]
+
+    found = judge(GOLD, BEFORE, AFTER, Judge("silent 1", good, lambda item: True))
+    assert dict(found.counts) == {"people": 1, "simulated people": 1, "silent 1": 1}
+    assert (found.unjudged, len(found.items)) == (1, 3 + 3)
 
 
 def test_without_labels_or_a_scorer_nothing_that_changed_is_known() -> None:

@@ -1,7 +1,7 @@
 """The specs: one class a kind of file in `assets/`. Values with a history are lists of dated entries."""
 
 from canonry.catalog.specs.base import NAME_PATTERN, Name, Spec
-from canonry.catalog.specs.comparisons import ComparisonSpec
+from canonry.catalog.specs.comparisons import ComparisonSpec, GoodWhere, Outcome
 from canonry.catalog.specs.documents import Files, GoldAnswers, JsonLines, Query, Source, Vectors
 from canonry.catalog.specs.drifts import DriftSpec, Reference
 from canonry.catalog.specs.evals import EvalScorer, EvalSpec
@@ -64,6 +64,7 @@ __all__ = [
     "GoldenFeedback",
     "GoldenLabels",
     "GoldenQuery",
+    "GoodWhere",
     "GroundednessSpec",
     "IndexSpec",
     "IsJson",
@@ -82,6 +83,7 @@ __all__ = [
     "ModelSpec",
     "MonitorSpec",
     "Name",
+    "Outcome",
     "Overlap",
     "Price",
     "PromptSpec",

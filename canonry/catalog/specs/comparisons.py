@@ -42,15 +42,49 @@ class GoldItems(Strict):
     )
 
 
-class Outcome(Strict):
-    """Which answers are good: where both sides' answers have a label of people, by that; else by a released scorer."""
+class GoodWhere(Strict):
+    """Which values of a scorer's figure are good."""
 
-    field: Name = Field(description="Choice of the scheme that is read.")
-    good: str = Field(description="The answer that counts as good.")
+    metric: Name = Field(description="The figure, as the scorer names it.")
+    at_least: float | None = Field(None, description="Good from this value on.")
+    at_most: float | None = Field(None, description="Good up to this value.")
+
+    @model_validator(mode="after")
+    def _one_end(self) -> Self:
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("give at_least or at_most, one of them")
+        return self
+
+    def holds(self, value: float) -> bool:
+        """Whether a value is good."""
+        return value >= self.at_least if self.at_least is not None else value <= (self.at_most or 0.0)
+
+
+class Outcome(Strict):
+    """Which answers are good: where people labeled the answers of both sides, by that; else by a released scorer."""
+
+    field: Name | None = Field(
+        None, description="Choice of the scheme that is read. Without it, labels do not count, and the scorer judges."
+    )
+    good: str | None = Field(None, description="The answer of that choice that counts as good.")
     scorer: Name | None = Field(
         None,
-        description="A scorer of assets/scorers that was trained for this choice; without one, people alone judge.",
+        description="A scorer of assets/scorers: one that was trained for this choice, or any that reads an answer. "
+        "Without one, people alone judge.",
     )
+    good_where: GoodWhere | None = Field(
+        None, description="Of a scorer that was not trained for the choice: which of its values are good."
+    )
+
+    @model_validator(mode="after")
+    def _somebody_judges(self) -> Self:
+        if (self.field is None) != (self.good is None):
+            raise ValueError("`field` and `good` belong together")
+        if self.field is None and self.scorer is None:
+            raise ValueError("give `field` and `good`, a `scorer`, or both: else nobody judges")
+        if self.good_where and self.scorer is None:
+            raise ValueError("`good_where` belongs to a `scorer`")
+        return self
 
 
 class CallLimits(Strict):
