@@ -19,4 +19,4 @@ def test_the_oldest_item_that_nobody_has_looked_at_tells_the_backlog(zones, cata
     (soon,) = look(zones, catalog, "backlog", dt.datetime(2026, 11, 11))
     (late,) = look(zones, catalog, "backlog", dt.datetime(2026, 11, 13))
     assert (soon.state, late.state, late.value) == ("holds", "broken", 3.0)
-    assert late.said == "groundedness: 2 of 6 items wait, the oldest for 3 days, surely above 2 days"
+    assert late.said == "groundedness: 2 of 6 items wait, the oldest for 3 days, above 2 days"

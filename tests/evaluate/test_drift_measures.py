@@ -13,6 +13,7 @@ from canonry.catalog import Catalog, MonitorSpec
 from canonry.evaluate.measures import REGISTRY
 from canonry.storage import Zones
 from tests.publish.test_scorecard_drift import LAST, write_drift
+from tests.scorecard_home import DAYS
 
 AT = dt.datetime.combine(LAST + dt.timedelta(days=1), dt.time())
 
@@ -34,7 +35,8 @@ def test_an_alarm_of_a_test_breaks_the_promise_and_shows_what_grew(zones: Zones)
     spec = monitor("drift", 0, of="d")
     assert found(zones, spec) == [("docs", "broken", 1.0)]
     (finding,) = REGISTRY["drift"](zones, Catalog(root=None), spec, AT)  # type: ignore[arg-type]
-    assert "1 of 2 tests raise an alarm (questions)" in finding.said
+    sure = "1 of 2 tests (p at most 1e-07, an alarm is at most 2e-05)"
+    assert finding.said == f"docs differs from {DAYS[0]} to {DAYS[2]} in questions: {sure}"
     assert [row.get("words") for row in finding.evidence] == [None, "refund, invoice"]
     assert found(zones, monitor("drift", 0, of="another")) == []
     assert found(zones, monitor("drift", 0, of="d", slice=[])) == [(None, "broken", 1.0)]

@@ -78,7 +78,7 @@ def test_alarms_topics_changed_prompts_and_disagreeing_answers_are_shown(zones: 
     publish_marts(zones)
     write_drift(zones)
     page = shown(zones, "docs")
-    assert "docs drifted: questions differ surely from 2–4 Nov 2026." in page
+    assert "docs differs from 2–4 Nov 2026 in questions (p at most 1e-07)." in page
     assert "refund, invoice" in page and "not grown" not in page
     assert "Where is my refund? [email] &lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert HOSTILE not in page and "alice@example.com" not in page

@@ -23,17 +23,21 @@ def bounds_of(spec: MonitorSpec, usual: float | None = None) -> Bounds:
 
 
 def judge(low: float, high: float, bounds: Bounds, shown: Callable[[float], str]) -> tuple[State, str, float | None]:
-    """Whether an interval lies wholly beyond a bound; in words; and the bound it was held against."""
+    """Whether an interval lies wholly beyond a bound; in words; and the bound it was held against.
+
+    What is counted has no doubt, and is an interval of one value: then nothing is said of how sure it is.
+    """
     at_least, at_most = bounds
+    sure = "surely " if low < high else ""
     if at_most is not None and low > at_most:
-        return "broken", f"surely above {shown(at_most)}", at_most
+        return "broken", f"{sure}above {shown(at_most)}", at_most
     if at_least is not None and high < at_least:
-        return "broken", f"surely below {shown(at_least)}", at_least
+        return "broken", f"{sure}below {shown(at_least)}", at_least
     bound = at_most if at_most is not None else at_least
     if bound is None:
         return "unknown", "nothing to hold it against yet", None
     side = "above" if at_most is not None else "below"
-    return "holds", f"not surely {side} {shown(bound)}", bound
+    return "holds", f"not {sure}{side} {shown(bound)}", bound
 
 
 def day_of(at: dt.datetime) -> dt.date:

@@ -89,11 +89,23 @@ def _of_tests(values: dict[str, str | None], tests: Sequence[Row], grown: Sequen
         return Finding(values, "unknown", f"{where}: {tests[0]['refused']}")
     alarms = [row for row in tested if row["alarm"]]
     count = float(len(alarms))
-    state, words, bound = judge(count, count, bounds_of(spec), lambda each: f"{each:.0f}")
-    named = f" ({', '.join(row['part'].replace('_', ' ') for row in alarms)})" if alarms else ""
-    said = f"{where}: {len(alarms)} of {len(tested)} tests raise an alarm{named}, {words}"
+    state, _, bound = judge(count, count, bounds_of(spec), lambda each: f"{each:.0f}")
+    said = f"{where} {_compared(alarms, tested)}"
     evidence = (*_shown(alarms, _TEST), *_shown(grown, _TOPIC))
     return Finding(values, state, said, count, count, count, bound, evidence=evidence)
+
+
+def _compared(alarms: Sequence[Row], tested: Sequence[Row]) -> str:
+    """What differs from what, and how surely; or that nothing does."""
+    reference = f"{tested[0]['reference_start']} to {tested[0]['reference_end']}"
+    level = f"an alarm is at most {max(row['level'] for row in tested):.1g}"
+    if not alarms:
+        least = min(row["p_value"] for row in tested)
+        return f"does not differ from {reference} by any of {len(tested)} tests (p at least {least:.1g}, {level})"
+    named = ", ".join(str(row["part"]).replace("_", " ") for row in alarms)
+    most = max(row["p_value"] for row in alarms)
+    of = f"{len(alarms)} of {len(tested)} tests"
+    return f"differs from {reference} in {named}: {of} (p at most {most:.1g}, {level})"
 
 
 def _by_slice(rows: Sequence[Row], spec: MonitorSpec) -> list[tuple[dict[str, str | None], list[Row]]]:

@@ -33,8 +33,8 @@ def section(inputs: Inputs) -> Section:
     refused = sum(row["refused"] is not None for row in latest)
     notes = [f"of {len(latest)} tests, {formats.day(last)}", *([f"{refused} refused"] if refused else [])]
     findings = tuple(
-        f"{formats.named(product)} drifted: {formats.words(_title(row) for row in some)} "
-        f"differ surely from {formats.days(some[0]['reference_start'], some[0]['reference_end'])}."
+        f"{formats.named(product)} differs from {formats.days(some[0]['reference_start'], some[0]['reference_end'])} "
+        f"in {formats.words(_title(row) for row in some)} (p at most {_p(max(row['p_value'] for row in some))})."
         for product, some in grouped(alarms, lambda row: row["product"]).items()
     )
     return Section(

@@ -51,6 +51,10 @@ MOST_ROWS = 25
 """A longer table opens on a click."""
 
 
+MOST_FINDINGS = 5
+"""Of the overview; what else was found opens on a click."""
+
+
 def render(inputs: Inputs) -> bytes:
     """The page as one file of UTF-8 HTML that needs no network and no script."""
     versions = Versions(inputs.families, inputs.costs, inputs.latency, inputs.quality)
@@ -78,11 +82,21 @@ def render(inputs: Inputs) -> bytes:
         as_of=formats.moment(inputs.as_of) if inputs.as_of else None,
         simulated=_simulated(inputs),
         headlines=_headlines(inputs, sections),
-        findings=[finding for each in sorted(sections, key=_weight) for finding in each.findings],
+        findings=_findings(inputs, sections),
         sections=sections,
         tables=[(name, move.version, formats.moment(move.moved_at)) for name, move in inputs.tables.items() if move],
     )
     return page.encode()
+
+
+def _findings(inputs: Inputs, sections: list[Section]) -> list[str]:
+    """What each part found, the gravest first; what an open incident says already is not said again."""
+    told = {_SECTIONS.get(row["measure"]) for row in inputs.incidents if row["state"] == "open"}
+    return [finding for each in sorted(sections, key=_weight) if each.id not in told for finding in each.findings]
+
+
+_SECTIONS = {"drift": "drift", "prompt_drift": "prompts"}
+"""Parts of the page by what monitors measure of them."""
 
 
 def _weight(section: Section) -> int:
@@ -142,7 +156,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["drawing"] = Markup
-    environment.globals.update(chart=charts, glyph=_glyph, most_rows=MOST_ROWS)
+    environment.globals.update(chart=charts, glyph=_glyph, most_rows=MOST_ROWS, most_findings=MOST_FINDINGS)
     kinds: dict[str, Any] = {"model": Model, "table": Table, "panels": Panels, "prose": Prose, "missing": Missing}
     kinds["details"] = Details
     kinds |= {"facts": Facts, "folded": Folded}
