@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+import os
+from dataclasses import replace
 
 from canonry.encode._batches import TextEncoder
 from canonry.encode._export import exported, recipe_digest
 from canonry.encode._files import INT8, REFERENCE, EncoderFiles
-from canonry.encode._onnx import load_onnx
+from canonry.encode._onnx import OnnxEncoder, load_onnx
 from canonry.encode._torch import load_encoder
 
 
@@ -19,7 +22,7 @@ def load_runtime(files: EncoderFiles, threads: int | None = None) -> TextEncoder
     """
     if files.runtime == REFERENCE:
         return load_encoder(files, threads)
-    return load_onnx(files, exported(files), files.tokenizer_file, threads)
+    return _graph(files, threads)
 
 
 def encoder_digest(files: EncoderFiles) -> str:
@@ -35,3 +38,15 @@ def encoder_digest(files: EncoderFiles) -> str:
         "recipe": recipe_digest(files) if files.runtime == INT8 else None,
     }
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@functools.lru_cache(maxsize=1)
+def _graph(files: EncoderFiles, threads: int | None) -> OnnxEncoder:
+    """Kept for the next step of a build; named as a release names it, so that the one carried there is the same."""
+    graph, tokenizer = exported(files), files.tokenizer_file
+    named = replace(files, onnx=graph.stem, tokenizer=hashlib.sha256(tokenizer.read_bytes()).hexdigest())
+    return load_onnx(named, graph, tokenizer, threads)
+
+
+# After load_onnx has seen to it that what the parent loaded is not taken down: see there.
+os.register_at_fork(after_in_child=_graph.cache_clear)

@@ -32,6 +32,7 @@ from canonry.index.lineage import lineage_of
 from canonry.index.passage_vectors import chunk_vectors, put_passage_vectors, vectors_agreement
 from canonry.index.recall import tunes
 from canonry.index.recut import cut_changed
+from canonry.index.sketches import sketch_new
 from canonry.index.tuning import tune
 from canonry.search import FUSION, Fusion
 from canonry.storage import Zones
@@ -102,7 +103,7 @@ def cut_documents(zones: Zones, name: str, spec: IndexSpec, encoder: EncoderFile
     chunks = cut_changed(zones.lake, name, documents, encoder.tokenizer_file, max_tokens, overlap)
     found = DUPLICATES.empty_table()
     if spec.duplicates:
-        found = near_duplicates(chunks, spec.duplicates.similarity)
+        found = near_duplicates(chunks, spec.duplicates.similarity, sketch_new(zones.lake, name, chunks))
         if spec.duplicates.action == "drop":
             chunks = without(chunks, found)
     tables.put_table(zones.lake, tables.duplicates_path(name), found)

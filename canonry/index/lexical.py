@@ -41,7 +41,7 @@ def lexical_bytes(chunks: pa.Table, language: str) -> bytes | None:
     words = Words(language)
     dropped = set(chain.from_iterable(words.of(word) for word in _STOP_WORDS.get(language, ())))
     texts = list(_texts(chunks))
-    stems = [[stem for stem in words.of(text) if stem not in dropped] for text in texts]
+    stems = [[stem for stem in each if stem not in dropped] for each in words.of_each(texts)]
     known = sorted(set(chain.from_iterable(stems)))
     if not known:
         return None

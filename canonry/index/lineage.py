@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+from functools import cache
 from typing import Any
 
 import canonry
@@ -44,6 +45,7 @@ def _digest(zones: Zones, path: str) -> str:
     return hashlib.sha256(zones.lake.read(path)).hexdigest()
 
 
+@cache
 def _version(distribution: str) -> str | None:
     try:
         return importlib.metadata.version(distribution)

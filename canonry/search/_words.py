@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import Stemmer
 
@@ -26,11 +26,32 @@ class Words:
         """
         return self._stem(list(surface_words(text)))
 
+    def of_each(self, texts: Iterable[str]) -> list[list[str]]:
+        """What `of` gives of each text; a word that many texts share is stemmed once."""
+        known: dict[str, list[str]] = {}
+        found = []
+        for text in texts:
+            stems: list[str] = []
+            for word in _written(text):
+                if word not in known:
+                    known[word] = self._stem(list(_with_parts(word)))
+                stems += known[word]
+            found.append(stems)
+        return found
+
 
 def surface_words(text: str) -> Iterator[str]:
     """The words as they are written, but for case and Unicode's ways to write the same (NFKC)."""
-    for word in _WORD.findall(unicodedata.normalize("NFKC", text)):
-        yield word.lower()
-        parts = [part for part in _INSIDE.split(word) if part]
-        if len(parts) > 1:
-            yield from map(str.lower, parts)
+    for word in _written(text):
+        yield from _with_parts(word)
+
+
+def _written(text: str) -> list[str]:
+    return _WORD.findall(unicodedata.normalize("NFKC", text))
+
+
+def _with_parts(word: str) -> Iterator[str]:
+    yield word.lower()
+    parts = [part for part in _INSIDE.split(word) if part]
+    if len(parts) > 1:
+        yield from map(str.lower, parts)

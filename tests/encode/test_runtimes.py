@@ -18,8 +18,10 @@ from canonry.encode import (
     agreement,
     encoder_digest,
     exported,
+    load_onnx,
     load_runtime,
 )
+from canonry.release import File
 from tests.tiny_encoder import write_reference
 
 TEXTS = [f"{verb} {noun} {number}" for number in range(4) for verb in ("send", "read") for noun in ("mail", "tables")]
@@ -50,6 +52,14 @@ def test_eight_bits_are_a_smaller_graph_with_other_vectors_and_the_same_bytes_ea
     assert exported(replace(tiny, runtime=INT8), tmp_path / "two").read_bytes() == eight.read_bytes()
     vectors = [load_runtime(replace(tiny, runtime=each)).encode(TEXTS) for each in (GRAPH, INT8)]
     assert not np.allclose(*vectors, atol=1e-6)
+
+
+def test_what_a_release_carries_is_not_loaded_beside_the_same(tiny: EncoderFiles) -> None:
+    loaded = load_runtime(replace(tiny, runtime=GRAPH))
+    graph = exported(replace(tiny, runtime=GRAPH))
+    assert load_runtime(replace(tiny, runtime=GRAPH)) is loaded
+    assert load_onnx(loaded.files, graph, tiny.tokenizer_file) is loaded
+    assert (loaded.files.onnx, loaded.files.tokenizer) == (File.of(graph).sha256, File.of(tiny.tokenizer_file).sha256)
 
 
 def test_in_eight_bits_a_texts_vector_hardly_depends_on_its_batch(encoder: Encoder) -> None:

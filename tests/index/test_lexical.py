@@ -35,6 +35,11 @@ def opened(folder: Path, chunks: pa.Table, language: str = "english") -> Lexical
     return LexicalIndex(folder / LEXICAL, chunks.num_rows)
 
 
+def test_words_of_many_texts_are_those_of_each() -> None:
+    texts = [*TEXTS, "", "openIndex and max_tokens, MAX_TOKENS", "ＦＵＬＬ width"]
+    assert Words("english").of_each(texts) == [Words("english").of(text) for text in texts]
+
+
 def test_scores_are_those_of_the_formula(tmp_path: Path) -> None:
     index = opened(tmp_path, table(TEXTS))
     average = sum(map(len, KEPT)) / len(KEPT)
