@@ -6,46 +6,22 @@ import gc
 import logging
 import os
 import threading
-import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from canonry import client
-from canonry.client import EventLog, Stats, _log, _queue, _sender
+from canonry.client import Stats, _log, _queue, _sender
 from canonry.client._queue import Queue
 from canonry.client._send import THREAD_NAME
 from canonry.client._sender import pause
 from tests.client import stand_in_service
+from tests.client.logging_to import log_to, wait_until
 from tests.client.stand_in_service import StandIn, status
 
-
-@pytest.fixture(autouse=True)
-def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A spool of the test's own, and little patience between attempts."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setattr(_sender, "FIRST_RETRY_SECONDS", 0.02)
-    monkeypatch.setattr(_sender, "LONGEST_RETRY_SECONDS", 0.1)
-
-
-@pytest.fixture
-def service() -> Iterator[StandIn]:
-    with StandIn() as found:
-        yield found
-
-
-def log_to(service: StandIn, **options: Any) -> EventLog:
-    return EventLog(service.url, "cnr_abc_secret", **{"interval_s": 0.02, **options})
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, f"not within 30 s: {what}"
-        time.sleep(0.01)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 def our_threads() -> list[threading.Thread]:

@@ -18,8 +18,8 @@ from dagster_project import score
 from dagster_project.resources import Platform
 from tests.completions.stand_in import serving
 from tests.evaluate.judge_stand_in import judging_with, sensible
+from tests.evaluate.judges import catalog_of, judge
 from tests.evaluate.test_definitions import rules
-from tests.evaluate.test_judging import catalog_of, judge
 from tests.evaluate.test_scorers import DAY, NOW, SPEC, publish_gold, write_day
 from tests.score.made import made_answers
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from canonry.label.inbox import import_annotations
 from canonry.label.partition import write_labels
 from canonry.label.tasks import export_tasks
 from canonry.storage import Zones
+from tests.completions.stand_in import StandIn, serving
+from tests.evaluate.judge_stand_in import judging_with, sensible
 
 NOW = dt.datetime(2026, 11, 30)
 
@@ -54,6 +56,13 @@ def catalog() -> Catalog:
         evals={"hallucination-rate": EvalSpec.model_validate(spec)},
         monitors={"hallucination-by-model": MonitorSpec.model_validate(monitor)},
     )
+
+
+@pytest.fixture
+def server() -> Iterator[StandIn]:
+    """A judge that works, over real HTTP."""
+    with serving(judging_with(sensible)) as found:
+        yield found
 
 
 @pytest.fixture

@@ -69,17 +69,22 @@ def generated(days: int, seed: int = 1, a_day: int = 240, change: Change = lambd
 def write(zones: Zones, calls: pd.DataFrame) -> None:
     """Write calls and their charges into the lake, each on its day."""
     for day, each in calls.groupby(calls["started_at"].dt.date):
-        rows = each.drop(columns=["cost"]).astype(object).where(each.drop(columns=["cost"]).notna(), None)
-        facts = [{**dict.fromkeys(lake.SCHEMAS["inferences"].names), **row} for row in rows.to_dict("records")]
-        for row in facts:
-            row["output_tokens"] = int(row["output_tokens"])
-        lake.write(zones.lake, "inferences", day, pa.Table.from_pylist(facts, lake.SCHEMAS["inferences"]), {})
-        charges = [
-            dict.fromkeys(lake.SCHEMAS["charges"].names)
-            | {"inference_id": name, "amount": Decimal(f"{cost:.12f}"), "status": "priced", "quantity": int(tokens)}
-            for name, cost, tokens in zip(each["inference_id"], each["cost"], each["output_tokens"], strict=True)
-        ]
-        lake.write(zones.lake, "charges", day, pa.Table.from_pylist(charges, lake.SCHEMAS["charges"]), {})
+        charges = pd.DataFrame({"inference_id": each["inference_id"], "status": "priced"})
+        charges["quantity"] = each["output_tokens"]
+        charges["amount"] = [Decimal(f"{cost:.12f}") for cost in each["cost"]]
+        for kind, rows in (("inferences", each), ("charges", charges)):
+            lake.write(zones.lake, kind, day, _table(rows, lake.SCHEMAS[kind]), {})
+
+
+def _table(rows: pd.DataFrame, schema: pa.Schema) -> pa.Table:
+    """Rows under a schema, null where they say nothing."""
+    columns = [
+        pa.array(rows[name], field.type, from_pandas=True)
+        if (name := field.name) in rows
+        else pa.nulls(len(rows), field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def since(number: int, hour: int = 0) -> Callable[[pd.DataFrame], pd.Series]:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-import pytest
 
 from canonry import lake, release
 from canonry.catalog import Catalog, MonitorSpec
@@ -20,21 +18,15 @@ from canonry.evaluate.measures.explained import explain
 from canonry.evaluate.scoring import score_day
 from canonry.release import Release
 from canonry.storage import Zones
-from tests.completions.stand_in import StandIn, error, serving
+from tests.completions.stand_in import StandIn, error
 from tests.evaluate.judge_stand_in import harsh, judging_with, sensible
-from tests.evaluate.test_judging import judge, prepared
+from tests.evaluate.judges import judge, prepared
 
 FIRST = dt.date(2026, 11, 1)
 CHANGE = 4
 DAYS = [FIRST + dt.timedelta(days=each) for each in range(7)]
 ANCHORS = {"scheme": "support", "field": "support", "positive": "unsupported", "most": 30}
 SPEC: JudgeSpec = judge(anchors=ANCHORS)
-
-
-@pytest.fixture
-def server() -> Iterator[StandIn]:
-    with serving(judging_with(sensible)) as found:
-        yield found
 
 
 def publish_gold(zones: Zones, extra: str = "") -> Release:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -14,18 +13,11 @@ from canonry.collect.partition import collect_day
 from canonry.evaluate.backfills import plan_backfill
 from canonry.evaluate.scoring import score_day
 from canonry.storage import Zones
-from tests.completions.stand_in import StandIn, serving
+from tests.completions.stand_in import StandIn
 from tests.evaluate import test_definitions as definitions
-from tests.evaluate.judge_stand_in import judging_with, sensible
-from tests.evaluate.test_judging import DAY, MODEL, NOW, catalog_of, judge, prepared, write_calls
+from tests.evaluate.judges import DAY, MODEL, NOW, catalog_of, judge, prepared, write_calls
 
 NEXT = DAY + dt.timedelta(days=1)
-
-
-@pytest.fixture
-def server() -> Iterator[StandIn]:
-    with serving(judging_with(sensible)) as found:
-        yield found
 
 
 def test_a_judge_s_plan_counts_what_is_kept_and_what_is_asked_and_asks_nothing(zones: Zones, server: StandIn) -> None:

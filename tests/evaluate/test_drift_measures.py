@@ -13,7 +13,7 @@ from canonry.catalog import Catalog, MonitorSpec
 from canonry.evaluate.measures import REGISTRY
 from canonry.storage import Zones
 from tests.publish.test_scorecard_drift import LAST, write_drift
-from tests.scorecard_home import DAYS
+from tests.scorecard_rows import DAYS
 
 AT = dt.datetime.combine(LAST + dt.timedelta(days=1), dt.time())
 

@@ -13,55 +13,21 @@ from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
-import pytest
 from typer.testing import CliRunner
 
 from canonry import lake
 from canonry.cli import app
-from canonry.publish import Outcome
 from canonry.publish.scorecard import PATH, current_page, publish_scorecard
 from canonry.storage import Zones
-from tests.scorecard_home import (
-    COSTS,
-    DAYS,
-    LABELS,
-    NEW,
-    NOW,
-    OLD,
-    QUALITY,
-    REVIEWERS,
-    Page,
-    Row,
-    cost,
-    estimate,
-    feedback,
-    publish_marts,
-    publish_rest,
-)
+from tests.scorecard_home import NOW, Page, page, publish, publish_marts, publish_rest
+from tests.scorecard_rows import COSTS, DAYS, FEEDBACK, LABELS, NEW, OLD, QUALITY, REVIEWERS, cost, estimate, feedback
 
 ROOT = Path(__file__).parent.parent.parent
 HOSTILE = "<script>alert(1)</script>"
 
 
-def publish(zones: Zones, candidates: list[Row] | None = None) -> Outcome:
-    return publish_scorecard(zones, labels=LABELS, candidates=candidates or [], reviewers=REVIEWERS, now=NOW)
-
-
-def page(zones: Zones) -> Page:
-    publish(zones)
-    return Page(zones.published.read(PATH).decode())
-
-
-@pytest.fixture
-def filled(zones: Zones) -> Zones:
-    """Zones with everything a scorecard shows."""
-    publish_marts(zones)
-    publish_rest(zones)
-    return zones
-
-
-def test_costs_are_those_of_the_table(filled: Zones) -> None:
-    tables = page(filled).tables
+def test_costs_are_those_of_the_table(shown: Page) -> None:
+    tables = shown.tables
     docs, desk, every = tables["By team and product"][1:]
     spent = sum((row["cost"] for row in COSTS if row["product"] == "docs"), Decimal(0))
     assert docs == ["writers", "docs", f"${spent}", f"${spent / 10:.2f}", "12,000", "2,000", "120", "345,670", "23,450"]
@@ -71,32 +37,7 @@ def test_costs_are_those_of_the_table(filled: Zones) -> None:
     assert tables["Cost a day by team, US dollars"][1] == ["11 Nov 2026", "$0.25", "$2.10"]
 
 
-def test_quality_has_its_interval_its_counts_and_who_labeled(filled: Zones) -> None:
-    shown = page(filled)
-    rows = {
-        tuple(cell.split(" ")[-1] for cell in row[:2]): row[2:]
-        for row in shown.tables["Hallucination rate, in figures"]
-    }
-    assert rows["all", OLD] == [
-        "12.5%",
-        "6.0% to 21.0%",
-        "57 of 60",
-        "4,321",
-        "31 Oct – 6 Nov 2026",
-        "a program",
-        "labels alone",
-        "not compared",
-    ]
-    assert rows["desk", NEW][:2] == ["refused", "3 labels, fewer than 10"]
-    assert (
-        f"The hallucination rate of {NEW} is surely higher than that of {OLD}: 25.0% to 46.0% against 6.0% to 21.0% "
-        "(p below 0.001). The labels were made by a program."
-    ) in shown.text
-    assert QUALITY[0]["estimand"] in shown.text
-
-
-def test_feedback_has_both_figures_of_the_last_four_weeks_with_their_intervals(filled: Zones) -> None:
-    shown = page(filled)
+def test_feedback_has_both_figures_of_the_last_four_weeks_with_their_intervals(shown: Page) -> None:
     rows = shown.tables["Feedback in figures"][1:]
     assert rows[0] == ["Thumb", "all", "all", "1,000", "120 (12.0%)", "70.0%", "65.0% to 75.0%", "55.0%",
                        "45.0% to 65.0%", "81", "people"]  # fmt: skip
@@ -112,103 +53,7 @@ def test_feedback_has_both_figures_of_the_last_four_weeks_with_their_intervals(f
     assert "It cannot correct for users who speak up only when they are content" in shown.text
 
 
-def test_a_version_is_shown_where_it_is_known_best_and_a_mixture_as_it_is_now(zones: Zones) -> None:
-    quality = [
-        estimate(DAYS[4], OLD, 0.11, 0.05, 0.2, labels=124),
-        estimate(DAYS[9], OLD, 0.22, 0.05, 0.5, labels=17),
-        estimate(DAYS[4], None, 0.12, 0.06, 0.21, labels=134),
-        estimate(DAYS[9], None, 0.33, 0.22, 0.43, labels=132),
-    ]
-    publish_marts(zones, quality=quality)
-    rows = page(zones).tables["Hallucination rate, in figures"][1:]
-    assert [row[1:3] for row in rows] == [["all", "33.0%"], [f"● {OLD}", "11.0%"]]
-
-
-def test_estimates_from_scores_are_read_and_those_from_labels_alone_stand_beside_them(zones: Zones) -> None:
-    powered = {"estimator": "prediction_powered", "preferred": True, "labels_worth": 98.4}
-    alone = {"estimator": "human_only", "preferred": False, "labels_worth": None}
-    absent = {**powered, "preferred": False, "refused": "scores are missing", "labels_worth": None}
-    known = {**alone, "preferred": True}
-    quality = [
-        estimate(DAYS[9], OLD, 0.14, 0.1, 0.19, **powered),
-        estimate(DAYS[9], OLD, 0.12, 0.05, 0.23, **alone),
-        estimate(DAYS[9], NEW, 0.31, 0.24, 0.42, **known),
-        estimate(DAYS[9], NEW, None, 0, 1, **absent),
-    ]
-    publish_marts(zones, quality=quality)
-    publish_rest(zones)
-    shown = page(zones)
-    rows = shown.tables["Hallucination rate, in figures"][1:]
-    assert [(row[2], row[3], row[-2]) for row in rows] == [
-        ("14.0%", "10.0% to 19.0%", "labels and scores, as narrow as 98 labels alone: 41 saved"),
-        ("12.0%", "5.0% to 23.0%", "labels alone"),
-        ("31.0%", "24.0% to 42.0%", "labels alone"),
-        ("refused", "scores are missing", "labels and scores"),
-    ]
-    assert f"The hallucination rate of {NEW} is surely higher than that of {OLD}" in shown.text
-    assert "from labels alone" in shown.text
-    assert (
-        "Each figure is shown from labels and an automatic score of every answer, and from labels alone; what stands "
-        "after a + are the labels that scores saved."
-    ) in shown.text
-
-
-def test_slices_by_prompt_version_are_shown_and_which_surely_differs_from_the_rest(zones: Zones) -> None:
-    rest = {"rest_value": 0.1, "rest_low": 0.06, "rest_high": 0.15, "p_value": 0.001, "adjusted_p_value": 0.002}
-    slices = {"slice": "prompt_name,prompt_version", "prompt_name": "docs-answer", "response_model": None}
-    quality = [
-        estimate(DAYS[9], OLD, 0.2, 0.1, 0.3),
-        estimate(DAYS[9], OLD, 0.4, 0.3, 0.5, **slices, **rest, prompt_version="v2", differs="higher"),
-        estimate(DAYS[9], OLD, 0.12, 0.06, 0.2, **slices, **rest, prompt_version="v1", differs="open"),
-    ]
-    publish_marts(zones, quality=quality)
-    shown = page(zones)
-    rows = shown.tables["Hallucination rate, in figures"][1:]
-    assert [(row[0], row[1], row[-1]) for row in rows[1:]] == [
-        ("prompt docs-answer, prompt version v2", "all", "surely higher than 10.0% (6.0% to 15.0%)"),
-        ("prompt docs-answer, prompt version v1", "all", "open: 10.0% (6.0% to 15.0%)"),
-    ]
-    assert (
-        "The hallucination rate of prompt docs-answer, prompt version v2, 30.0% to 50.0%, is surely higher than 10.0% "
-        "(6.0% to 15.0%) of the rest, with a false discovery rate of 5 % among 2 such comparisons."
-    ) in shown.text
-    assert "By prompt name and prompt version" in shown.text
-
-
-def test_a_difference_that_chance_might_make_is_left_open(zones: Zones) -> None:
-    quality = [estimate(DAYS[4], OLD, 0.125, 0.06, 0.25), estimate(DAYS[9], NEW, 0.25, 0.16, 0.36)]
-    publish_marts(zones, quality=quality)
-    publish_rest(zones)
-    text = page(zones).text
-    assert f"Whether the hallucination rate of {NEW} differs from that of {OLD} is open" in text
-    assert "surely higher" not in text
-
-
-def test_among_many_comparisons_a_difference_must_be_clearer(zones: Zones) -> None:
-    apart = (estimate(DAYS[4], OLD, 0.125, 0.06, 0.22), estimate(DAYS[9], NEW, 0.27, 0.18, 0.37))
-    alike = [{**row, "value": 0.2, "interval_low": 0.1, "interval_high": 0.3, "eval": f"other-{each}"}
-             for row in apart for each in range(4)]  # fmt: skip
-    for quality, word in (([*apart], "surely higher"), ([*apart, *alike], "is open")):
-        publish_marts(zones, quality=quality)
-        publish_rest(zones)
-        text = page(zones).text
-        assert word in text
-    assert "surely higher" not in text
-    assert "one of 5 comparisons with a false discovery rate of 5 %" in text
-
-
-def test_agreement_is_that_of_the_last_quarter_with_its_interval_or_why_not(filled: Zones) -> None:
-    shown = page(filled)
-    rows = shown.tables["Agreement of reviewers in figures"][1:]
-    assert [row[:6] for row in rows] == [
-        ["grounded 1", "grounded", "0.74", "0.61 to 0.85", "48", "3"],
-        ["grounded 1", "spans.unsupported", "refused", "4 items with two answers, fewer than 20", "48", "3"],
-    ]
-    assert all(row[7] == "a program" for row in rows)
-
-
-def test_labels_indexes_gold_and_what_is_simulated_are_shown(filled: Zones) -> None:
-    shown = page(filled)
+def test_labels_indexes_gold_and_what_is_simulated_are_shown(shown: Page) -> None:
     waiting = shown.tables["Label progress in figures"]
     assert waiting[1] == ["grounded 1", "docs", "84", "84", "63", "7", "14", "9 Nov 2026", "11 Nov 2026"]
     assert waiting[2][6:] == ["40", "nothing sent waits", "nothing sent waits"]
@@ -236,26 +81,7 @@ def test_labels_indexes_gold_and_what_is_simulated_are_shown(filled: Zones) -> N
     assert "Feedback: a program" not in shown.text
 
 
-def test_a_plan_is_shown_beside_the_interval_that_came_of_it(zones: Zones) -> None:
-    publish_marts(
-        zones, quality=[estimate(day, None, 0.2, 0.1, 0.1 + width) for day, width in ((DAYS[4], 0.3), (DAYS[9], 0.15))]
-    )
-    plan: Row = {"eval": "hallucination", "width": 0.1, "expected_width": 0.098, "per_day": 71}
-    plan["day"] = DAYS[5].isoformat()
-    for number, each in enumerate(
-        (plan, {**plan, "day": DAYS[4].isoformat()}, {**plan, "width": 0.02, "per_day": None})
-    ):
-        zones.journal.put(f"plans/grounded/v1/{number}.json", json.dumps(each).encode())
-    zones.journal.put("plans/other/v1/0.json", json.dumps({**plan, "eval": "other"}).encode())
-    assert page(zones).tables["Labels planned, and the intervals that came of it"][1:] == [
-        ["hallucination", "7 Nov 2026", "71", "10.0 points", "9.8 points", "15.0 points, 11 Nov 2026"],
-        ["hallucination", "7 Nov 2026", "out of reach", "2.0 points", "9.8 points", "15.0 points, 11 Nov 2026"],
-        ["other", "7 Nov 2026", "71", "10.0 points", "9.8 points", "not yet"],
-    ]
-
-
-def test_what_was_rejected_is_counted_without_what_people_wrote(filled: Zones) -> None:
-    shown = page(filled)
+def test_what_was_rejected_is_counted_without_what_people_wrote(shown: Page) -> None:
     assert [row[0] for row in shown.tables["What was rejected, and why"][1:]] == [
         "started_at: … is not an ISO 8601 time",
         "product: missing",
@@ -275,7 +101,12 @@ def test_candidates_that_a_gate_held_back_are_shown_with_why(filled: Zones) -> N
 
 
 def test_calls_without_a_price_make_a_sum_a_lower_bound(zones: Zones) -> None:
-    publish_marts(zones, [*COSTS, cost(DAYS[0], "docs", None, None, priced_calls=0, unpriced_calls=1_000)])
+    publish_marts(
+        zones,
+        [*COSTS, cost(DAYS[0], "docs", None, None, priced_calls=0, unpriced_calls=1_000)],
+        QUALITY[:1],
+        FEEDBACK[:1],
+    )
     shown = page(zones)
     assert shown.tables["By team and product"][1][2].startswith("at least $")
     assert ["not said", "at least $0.00", "none", "1,200", "200", "12", "34,567", "2,345"] in [
@@ -314,7 +145,7 @@ def test_the_same_inputs_give_the_same_bytes_wherever_they_are_made(filled: Zone
     )
     assert (again.state, again.release.version) == ("unchanged", first.release.version)
     program = (
-        "import hashlib, sys; from tests.scorecard_home import LABELS, REVIEWERS;"
+        "import hashlib, sys; from tests.scorecard_rows import FEEDBACK, QUALITY, LABELS, REVIEWERS;"
         "from canonry.storage import open_zones;"
         "from canonry.publish.scorecard.read import read_inputs; from canonry.publish.scorecard.page import render;"
         "inputs = read_inputs(open_zones(sys.argv[1]), labels=LABELS, candidates=[], reviewers=REVIEWERS);"
@@ -334,19 +165,20 @@ def test_the_same_inputs_give_the_same_bytes_wherever_they_are_made(filled: Zone
     assert found.stdout.strip() == first.release.manifest.files["index.html"].sha256
 
 
-def test_the_page_in_production_lies_at_a_path_that_stays(filled: Zones) -> None:
-    first = publish(filled)
-    publish_marts(filled, COSTS[2:])
-    second = publish(filled)
+def test_the_page_in_production_lies_at_a_path_that_stays(zones: Zones) -> None:
+    publish_marts(zones, COSTS, QUALITY[:1], FEEDBACK[:1])
+    first = publish(zones)
+    publish_marts(zones, COSTS[2:], QUALITY[:1], FEEDBACK[:1])
+    second = publish(zones)
     assert second.state == "moved"
-    assert filled.published.read(PATH) == second.release.read("index.html")
+    assert zones.published.read(PATH) == second.release.read("index.html")
     arguments = ["releases", "rollback", "scorecard", "platform", "--reason", "a day is missing"]
-    done = CliRunner(env={"CANONRY_HOME": filled.home}).invoke(app, arguments)
+    done = CliRunner(env={"CANONRY_HOME": zones.home}).invoke(app, arguments)
     assert done.exit_code == 0, done.output
-    assert filled.published.read(PATH) == first.release.read("index.html")
-    assert current_page(filled) == f"{filled.published.url}/{PATH}"
-    assert publish(filled).state == "withdrawn"
-    assert filled.published.read(PATH) == first.release.read("index.html")
+    assert zones.published.read(PATH) == first.release.read("index.html")
+    assert current_page(zones) == f"{zones.published.url}/{PATH}"
+    assert publish(zones).state == "withdrawn"
+    assert zones.published.read(PATH) == first.release.read("index.html")
 
 
 def test_an_empty_home_has_a_page_that_says_how_it_is_filled(zones: Zones) -> None:
@@ -359,26 +191,19 @@ def test_an_empty_home_has_a_page_that_says_how_it_is_filled(zones: Zones) -> No
     assert not [tag for tag, _ in shown.elements if tag == "svg"]
 
 
-def test_estimates_without_labels_are_refused_and_drawn_nowhere(zones: Zones) -> None:
-    publish_marts(zones, quality=[estimate(DAYS[9], OLD, None, 0, 1, labels=3)])
-    shown = page(zones)
-    assert shown.tables["Hallucination rate, in figures"][1][2:4] == ["refused", "3 labels, fewer than 10"]
-    assert "Hallucination rate over time" not in shown.text
-
-
 def test_what_is_older_than_thirteen_weeks_is_left_out(zones: Zones) -> None:
     long_ago = [cost(DAYS[-1] - dt.timedelta(days=91), "ancient", OLD, "9"), *COSTS]
-    publish_marts(zones, long_ago)
+    publish_marts(zones, long_ago, QUALITY[:1], FEEDBACK[:1])
     shown = page(zones)
     assert "Calls of 2–11 Nov 2026" in shown.text
     assert "ancient" not in shown.html
-    publish_marts(zones, [{**long_ago[0], "day": DAYS[-1] - dt.timedelta(days=90)}, *COSTS])
+    publish_marts(zones, [{**long_ago[0], "day": DAYS[-1] - dt.timedelta(days=90)}, *COSTS], QUALITY[:1], FEEDBACK[:1])
     assert "ancient" in page(zones).html
 
 
 def test_many_products_and_models_are_charted_in_part_and_tabled_in_full(zones: Zones) -> None:
     many = [cost(DAYS[0], f"product-{each:02}", f"model-{each:02}", f"{each + 1}") for each in range(30)]
-    publish_marts(zones, many)
+    publish_marts(zones, many, QUALITY[:1], FEEDBACK[:1])
     shown = page(zones)
     assert "The 6 largest of 30; the tables have all." in shown.text
     assert shown.html.count("<summary>By team and product</summary>") == 1

@@ -6,14 +6,18 @@ import datetime as dt
 import re
 import subprocess
 import sys
+from typing import Any
 from xml.etree import ElementTree
 
+import altair as alt
 import pytest
+from jsonschema import ValidationError
 
 from canonry.publish.scorecard import charts
 from canonry.publish.scorecard.charts import Interval, Line, Part
 from canonry.publish.scorecard.parts import Model
 from canonry.publish.scorecard.svg import as_image
+from tests.scorecard_home import Page
 
 OLD, NEW = Model("answerer-1.0", 0), Model("answerer-1.1", 1)
 DAYS = (dt.date(2026, 11, 2), dt.date(2026, 11, 11))
@@ -165,3 +169,13 @@ def test_the_command_and_the_stage_do_not_import_what_draws() -> None:
     program = f"{imports}; print({{'altair', 'vl_convert', 'jinja2'}} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"
+
+
+def test_every_kind_of_chart_holds_to_the_schema_of_vega_lite(drawn: tuple[Page, list[Any]]) -> None:
+    assert len(drawn[1]) == drawn[0].html.count("<svg") > 10
+    kinds = {tuple(sorted({layer["mark"]["type"] for layer in chart["layer"]})): chart for chart in drawn[1]}
+    assert len(kinds) > 2
+    for chart in kinds.values():
+        alt.Chart.from_dict(chart, validate=True)
+    with pytest.raises(ValidationError, match="'tall' is not of type 'number'"):
+        alt.Chart.from_dict({**chart, "height": "tall"}, validate=True)

@@ -11,7 +11,8 @@ from canonry import lake
 from canonry.publish.scorecard import PATH, publish_scorecard
 from canonry.storage import Zones
 from tests.evaluate.asked import call, write_calls
-from tests.scorecard_home import DAYS, NOW, publish_marts
+from tests.scorecard_home import NOW, publish_marts
+from tests.scorecard_rows import DAYS
 
 LAST = DAYS[-1]
 HOSTILE = "<script>alert(1)</script>"

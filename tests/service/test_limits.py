@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import socket
+import threading
 import time
 import zlib
 from collections.abc import Iterator
@@ -17,7 +19,9 @@ from fastapi.routing import APIRoute
 from starlette.routing import Route
 
 from canonry.service.limits import Budget, RateLimit
+from canonry.service.problems import Problem
 from canonry.service.small_body import SmallBodyRoute
+from canonry.service.workers import Workers
 from canonry.storage import open_zones
 from tests.service.serving import accepted, bearer, build, call, client_of, make_key, serving
 
@@ -185,3 +189,19 @@ def test_bytes_are_held_up_to_the_limit_and_one_alone_always_fits():
     assert not budget.take(5)
     assert budget.take(4)
     assert budget.held == 10
+
+
+def test_more_than_may_wait_are_told_to_come_back() -> None:
+    asyncio.run(more_than_may_wait())
+
+
+async def more_than_may_wait() -> None:
+    workers, going = Workers(1, 1), threading.Event()
+    held = [asyncio.create_task(workers.run(going.wait)) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(Problem) as caught:
+        await workers.run(going.wait)
+    assert caught.value.status == 429 and "Retry-After" in caught.value.headers
+    going.set()
+    assert await asyncio.gather(*held) == [True, True]
+    assert await workers.run(int, "5") == 5

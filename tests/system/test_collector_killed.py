@@ -37,13 +37,9 @@ _LONGEST_LIFE = 0.6
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder on the disk that is tried."""
-    given = os.environ.get("COLLECTOR_DISK")
-    if not given:
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir=given) as folder:
+def disk() -> Iterator[Path]:
+    """A folder on the disk that is tried, which is that of temporary files unless COLLECTOR_DISK names another."""
+    with tempfile.TemporaryDirectory(dir=os.environ.get("COLLECTOR_DISK")) as folder:
         yield Path(folder)
 
 

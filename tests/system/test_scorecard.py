@@ -14,7 +14,8 @@ from playwright.sync_api import Browser, Page
 from canonry.client import read_table
 from canonry.publish.scorecard import PATH, publish_scorecard
 from canonry.storage import Zones, open_zones
-from tests.scorecard_home import COSTS, DAYS, LABELS, NOW, OLD, REVIEWERS, cost, publish_marts, publish_rest
+from tests.scorecard_home import NOW, publish_marts, publish_rest
+from tests.scorecard_rows import COSTS, DAYS, LABELS, OLD, REVIEWERS, cost
 
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}

@@ -271,4 +271,4 @@ def svg(chart: Any, height: float, says: str, *, left: int = _AXIS, foot: int = 
         ),
         text=alt.MarkConfig(fontSize=12),
     )
-    return as_image(vl_convert.vegalite_to_svg(sized.to_dict()), says)
+    return as_image(vl_convert.vegalite_to_svg(sized.to_dict(validate=False)), says)

@@ -57,21 +57,12 @@ MOST_FINDINGS = 5
 
 def render(inputs: Inputs) -> bytes:
     """The page as one file of UTF-8 HTML that needs no network and no script."""
+    from altair.utils.schemapi import debug_mode
+
     versions = Versions(inputs.families, inputs.costs, inputs.latency, inputs.quality)
-    sections = [
-        incidents.section(inputs),
-        cost.section(inputs, versions),
-        latency.section(inputs),
-        quality.section(inputs, versions),
-        comparisons.section(inputs),
-        feedback.section(inputs, versions),
-        drift.section(inputs),
-        prompts.section(inputs),
-        consistency.section(inputs),
-        labels.section(inputs),
-        indexes.section(inputs),
-        rejected.section(inputs),
-    ]
+    # What is drawn is of our own making: to check each part of it as it is put together takes most of the time.
+    with debug_mode(False):
+        sections = _sections(inputs, versions)
     environment = _environment()
     style = environment.get_template("style.css.j2").render(palette=_palette())
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
@@ -87,6 +78,23 @@ def render(inputs: Inputs) -> bytes:
         tables=[(name, move.version, formats.moment(move.moved_at)) for name, move in inputs.tables.items() if move],
     )
     return page.encode()
+
+
+def _sections(inputs: Inputs, versions: Versions) -> list[Section]:
+    return [
+        incidents.section(inputs),
+        cost.section(inputs, versions),
+        latency.section(inputs),
+        quality.section(inputs, versions),
+        comparisons.section(inputs),
+        feedback.section(inputs, versions),
+        drift.section(inputs),
+        prompts.section(inputs),
+        consistency.section(inputs),
+        labels.section(inputs),
+        indexes.section(inputs),
+        rejected.section(inputs),
+    ]
 
 
 def _findings(inputs: Inputs, sections: list[Section]) -> list[str]:
