@@ -12,6 +12,7 @@ from canonry.index.gaps import coverage_gaps
 from canonry.publish import prune_and_journal, release_and_promote
 from canonry.regressions import compare_all, standing_now
 from canonry.release import NotReleased
+from dagster_project import index_shards as shards
 from dagster_project.evidence import governed, owners
 from dagster_project.resources import WEEKLY, Platform
 
@@ -58,9 +59,12 @@ def build(name: str, spec: IndexSpec, catalog: Catalog) -> dg.Definitions:
             metadata={"dagster/row_count": step.rows, "sha256": step.sha256, "near_duplicates": step.duplicates}
         )
 
+    sharded = spec.shards > 1
+    ahead = [shards.embedding_shards(name, spec, encoder, common)] if sharded else []
+
     @dg.asset(
         key=["index", name, "embeddings"],
-        deps=[chunks, ["models", spec.encoder]],
+        deps=[chunks, *ahead, ["models", spec.encoder]],
         description="A vector for every chunk; a text is embedded once for ever. One row per text.",
         kinds={"parquet", "huggingface"},
         **common,
@@ -70,9 +74,12 @@ def build(name: str, spec: IndexSpec, catalog: Catalog) -> dg.Definitions:
             made = story.embed_chunks(platform.zones, name, encoder)
         return dg.MaterializeResult(metadata={"embedded": made.embedded, "reused": made.reused})
 
+    if sharded:
+        ahead += [shards.training(name, encoder, common), shards.index_shards(name, spec, encoder, common)]
+
     @dg.asset(
         key=["index", name, "candidate"],
-        deps=[embeddings],
+        deps=[embeddings, *ahead[1:]],
         description="FAISS indexes that wait for their gate, one an audience. One vector per chunk.",
         kinds={"faiss"},
         **common,
@@ -146,7 +153,7 @@ def build(name: str, spec: IndexSpec, catalog: Catalog) -> dg.Definitions:
             metadata |= about if release_name == name else {f"{release_name}/{key}": about[key] for key in about}
         return dg.MaterializeResult(metadata=metadata)
 
-    assets = [documents, chunks, embeddings, candidate, released]
+    assets = [documents, chunks, *ahead, embeddings, candidate, released]
     if spec.gaps:
         assets.append(_coverage_gaps(name, released, common))
     return dg.Definitions(assets=assets, asset_checks=[gate])

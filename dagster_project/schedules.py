@@ -24,6 +24,7 @@ from canonry.locations import LocationError, expand
 from canonry.publish import unpublished
 from dagster_project.compare import compare_candidates
 from dagster_project.incident_sensors import incidents_changed, messages_wait
+from dagster_project.index_shards import SHARDED
 from dagster_project.labels import days_concerned
 from dagster_project.resources import DAILY, Platform
 from dagster_project.runs import FIRST_DAY, LAST_DAY, Requests, Tick, by_range, once, when_changed
@@ -79,6 +80,9 @@ def _jobs(catalog: Catalog) -> "dict[str, Job]":
     keys = dg.AssetSelection.assets
     files = keys(*(["landing", name] for name, each in catalog.sources.items() if each.location))
     indexes = dg.AssetSelection.groups("index")
+    cut = keys(
+        *(["index", name, each] for name, spec in catalog.indexes.items() if spec.shards > 1 for each in SHARDED)
+    )
     scorers = keys(*(["published", "scorers", name] for name in trained(catalog)))
     answers = keys(*(["journal", "annotations", name] for name in catalog.schemes))
     sent = keys(*(["label_studio", name, "tasks"] for name in catalog.schemes))
@@ -120,7 +124,7 @@ def _jobs(catalog: Catalog) -> "dict[str, Job]":
         ),
         "take_files": (files, "Take new files of every file drop."),
         "pull_labels": (sent | answers | doubts, "Send what Label Studio lacks, and take in what people answered."),
-        "rebuild_indexes": (indexes, "Every canonical index, each behind its gate."),
+        "rebuild_indexes": (indexes - cut, "Every canonical index, each behind its gate."),
         "train_scorers": (scorers, "Every trained scorer from the newest gold set, each behind its gate."),
     }
     if catalog.comparisons:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 import typer
@@ -13,7 +14,9 @@ from canonry import release
 from canonry.cli._shared import console, said, table_of
 from canonry.storage import open_zones
 
-app = typer.Typer(no_args_is_help=True, help="List, inspect, verify, promote, roll back, yank and prune releases.")
+app = typer.Typer(
+    no_args_is_help=True, help="List, inspect, verify, promote, try on a few, roll back, yank and prune releases."
+)
 
 Kind = Annotated[str, typer.Argument(help=f"One of {', '.join(release.KINDS)}.")]
 Name = Annotated[str, typer.Argument(help="Name of the index, table, prompt, …")]
@@ -35,7 +38,7 @@ def list_all(
         for each in release.list_releases(published, kind, name):
             manifest = each.manifest
             moves = release.channels(published, manifest.kind, manifest.name)
-            pointing = ", ".join(channel for channel, move in moves.items() if move.version == manifest.version)
+            pointing = ", ".join(_pointing(moves.values(), manifest.version))
             if release.yank_of(published, manifest.kind, manifest.name, manifest.version):
                 pointing = f"{pointing} [red]yanked[/red]".strip()
             created = str(manifest.created_at)[:16]
@@ -50,8 +53,13 @@ def show(kind: Kind, name: Name, version: Version = "production") -> None:
     Example: canonry releases show indexes python-packages
     """
     with said(release.ReleaseError):
-        found = release.resolve(open_zones().published, kind, name, version)
-        console.print_json(found.manifest.to_json().decode())
+        published = open_zones().published
+        found = release.resolve(published, kind, name, version)
+        moves = release.channels(published, kind, name).values()
+    console.print_json(found.manifest.to_json().decode())
+    for move in moves:
+        if move.canary and found.version in (move.version, move.canary.version):
+            console.print(f"{move.channel}: {_canary_said(move)}, {escape(move.reason)}")
 
 
 @app.command()
@@ -91,7 +99,7 @@ def rollback(
         now = release.resolve(zones.published, kind, name, channel)
         if dry_run:
             moves = release.last_move(zones.published, kind, name, channel)
-            target = to or (moves.previous if moves else None)
+            target = to or (moves.earlier[-1] if moves and moves.earlier else None)
             console.print(f"{kind}/{name} {channel} would go from {now.version} to {json.dumps(target)}")
             return
         move = rollback_and_journal(
@@ -133,6 +141,52 @@ def promote(
             zones, kind, name, found.version, reason=reason, now=now, channel=channel, force=force
         )
     console.print(f"{kind}/{name} {channel}: {was} → {move.version}")
+
+
+@app.command()
+def canary(
+    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(release.CANARIES)}.")],
+    name: Name,
+    version: Annotated[
+        str | None, typer.Argument(help="Version, or the channel that points to it, such as candidate.")
+    ] = None,
+    share: Annotated[str | None, typer.Option(help="Of the callers: 10%, or 0.1.")] = None,
+    stop: Annotated[bool, typer.Option("--stop", help="Give everyone what the channel points to again.")] = False,
+    reason: Annotated[str, typer.Option(help="Why, for those who read the journal.")] = "compared on real callers",
+    channel: Annotated[str, typer.Option(help="Channel whose callers get it.")] = "production",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, move nothing.")] = False,
+) -> None:
+    """Give a share of a channel's callers another version, each caller always the same one.
+
+    Say it again with a larger share: who had the version keeps it. What was yanked, rolled back from, or did not pass
+    its gate is refused. Promoting a version or rolling back ends it.
+
+    Example: canonry releases canary indexes python-packages candidate --share 10%
+
+    Example: canonry releases canary indexes python-packages --stop
+    """
+    from canonry.publish import start_canary_and_journal, stop_canary_and_journal
+
+    zones, now = open_zones(), dt.datetime.now(dt.UTC)
+    if stop == (version is not None) or stop == (share is not None):
+        raise typer.BadParameter("say a version with --share, or --stop alone")
+    with said(release.ReleaseError):
+        last = release.last_move(zones.published, kind, name, channel)
+        if version is None or share is None:
+            if dry_run:
+                running = _canary_said(last) if last and last.canary else "no canary"
+                console.print(f"{kind}/{name} {channel}: {running} would be stopped")
+                return
+            move = stop_canary_and_journal(zones, kind, name, reason=reason, now=now, channel=channel)
+            console.print(f"{kind}/{name} {channel}: everyone gets {move.version}")
+            return
+        part = _share(share)
+        found = release.resolve(zones.published, kind, name, version)
+        if dry_run:
+            console.print(f"{kind}/{name} {channel}: {100 * part:g}% of callers would get {found.version}")
+            return
+        move = start_canary_and_journal(zones, kind, name, found.version, part, reason=reason, now=now, channel=channel)
+    console.print(f"{kind}/{name} {channel}: {_canary_said(move)}")
 
 
 @app.command()
@@ -181,3 +235,30 @@ def prune(
             versions = prune_and_journal(zones, kind, name, keep=keep, now=dt.datetime.now(dt.UTC))
     said_of = "would go" if dry_run else "gone"
     console.print(f"{kind}/{name}: {said_of}: {', '.join(versions) or 'none'}")
+
+
+def _pointing(moves: Iterable[release.Move], version: str) -> Iterator[str]:
+    """Channels that point to a version, and those whose canary it is with their share."""
+    for move in moves:
+        if move.version == version:
+            yield move.channel
+        elif move.canary and move.canary.version == version:
+            yield f"{move.channel} {_percent(move)} canary"
+
+
+def _canary_said(move: release.Move) -> str:
+    if move.canary is None:
+        return f"everyone gets {move.version}"
+    return f"{_percent(move)} of callers get {move.canary.version}, the others {move.version}"
+
+
+def _percent(move: release.Move) -> str:
+    return f"{100 * move.canary.share:g}%" if move.canary else "0%"
+
+
+def _share(text: str) -> float:
+    """0.1 of `10%` or `0.1`."""
+    try:
+        return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r}: expected a share such as 10% or 0.1", param_hint="--share") from None

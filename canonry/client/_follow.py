@@ -6,14 +6,15 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from canonry.client._logger import note
 from canonry.forked import OwnLock
 
 if TYPE_CHECKING:
-    from canonry.release import Release
+    from canonry.release import Arm, Move, Release
     from canonry.storage import Storage
 
 LONGEST_SECONDS = 120.0
@@ -22,12 +23,23 @@ LONGEST_SECONDS = 120.0
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
+class _Open(Generic[T]):
+    """What is open at one moment: by version, and the pointer that says who gets which; None of a version."""
+
+    move: Move | None
+    things: dict[str, T]
+
+
 class Followed(Generic[T]):
     """What `read` makes of the release at a channel, or with a version: opened when first asked for.
 
     `refresh` opens what a move of the channel brings, and puts it in the place of what was there, which stays valid for
-    whoever has it. It is called beside `value` every `seconds`, unless these are 0. `read` is also given what its
-    result will replace, so that it can make ready what that had ready.
+    whoever has it; what was yanked is given to nobody any more. It is called beside `value` every `seconds`, unless
+    these are 0. `read` is also given what its result will replace, so that it can make ready what that had ready.
+
+    `caller`: for whom it is, where a channel has a canary. Where `served` is told the caller each time, both arms are
+    kept open.
     """
 
     def __init__(
@@ -38,6 +50,7 @@ class Followed(Generic[T]):
         which: str,
         read: Callable[[Release, T | None], T],
         seconds: float = 0.0,
+        caller: str | None = None,
     ) -> None:
         from canonry.release import is_version
 
@@ -45,48 +58,88 @@ class Followed(Generic[T]):
         self._thing = (kind, name)
         self._which = which
         self._read = read
+        self._caller = caller
+        self._many = False
         self._moves = not is_version(which)
         self._opening = OwnLock()
-        self._open: tuple[str, T] | None = None
-        follows = seconds and self._moves
-        self._follower = Follower(self.refresh, seconds, f"{kind}/{name} {which}") if follows else None
+        self._open: _Open[T] | None = None
+        self._follower = Follower(self.refresh, seconds, f"{kind}/{name} {which}") if seconds else None
 
     @property
     def is_open(self) -> bool:
         return self._open is not None
 
     def value(self) -> T:
-        """What is open. Raises NotReleased, or as `read`, where it must be opened first."""
-        found = self._open
-        if found is None:
-            with self._opening:
-                found = self._open
-                if found is None:
-                    found = self._open = self._opened(self._which, None)
-        elif self._follower:
+        """What is open. Raises NotReleased, Withdrawn, or as `read`, where it must be opened first."""
+        return self.served()[0]
+
+    def served(self, caller: str | None = None) -> tuple[T, Arm | None]:
+        """What this caller gets, and their arm, None where there is no canary. Raises as `value`."""
+        self._many |= caller is not None
+        caller = caller or self._caller
+        if self._open is not None and self._follower:
             self._follower.used()
-        return found[1]
+        while True:
+            found = self._open
+            if found is not None:
+                version = found.move.version_for(caller) if found.move else self._which
+                if version in found.things:
+                    return found.things[version], found.move.arm_of(caller) if found.move else None
+            with self._opening:
+                if self._open is found:
+                    move = found.move if found else self._pointer()
+                    version = move.version_for(caller) if move else self._which
+                    self._open = _Open(move, self._with(version, found.things if found else {}))
 
     def refresh(self) -> bool:
         """Look where the channel points, and open that; True where it has moved. Raises as `value`, and changes nothing
-        then.
+        then, unless what is open was yanked: whoever asks next is told so.
         """
-        from canonry.release import last_move
-
         with self._opening:
             before = self._open
-            move = last_move(self._published, *self._thing, self._which) if before and self._moves else None
-            if before is None or move is None or move.version == before[0]:
+            if before is None:
                 return False
+            move = self._pointer()
+            wanted = self._wanted(move)
+            self._leave_yanked(wanted & before.things.keys())
+            things = dict(before.things)
+            for version in wanted:
+                things = self._with(version, things)
             # One assignment: whoever asks has either, and has it whole.
-            self._open = self._opened(move.version, before[1])
-        return True
+            self._open = _Open(move, {version: things[version] for version in wanted})
+            return wanted != before.things.keys()
 
-    def _opened(self, which: str, before: T | None) -> tuple[str, T]:
+    def _wanted(self, move: Move | None) -> set[str]:
+        if move is None:
+            return {self._which}
+        both = {move.version, move.canary.version} if self._many and move.canary else set()
+        return both or {move.version_for(self._caller)}
+
+    def _pointer(self) -> Move | None:
+        from canonry.release import in_force, resolve
+
+        if not self._moves:
+            return None
+        move = in_force(self._published, *self._thing, self._which)
+        if move is None:
+            resolve(self._published, *self._thing, self._which)
+        return move
+
+    def _with(self, version: str, things: dict[str, T]) -> dict[str, T]:
         from canonry.release import resolve
 
-        release = resolve(self._published, *self._thing, which)
-        return release.version, self._read(release, before)
+        if version in things:
+            return things
+        release = resolve(self._published, *self._thing, version)
+        return {**things, version: self._read(release, next(iter(things.values()), None))}
+
+    def _leave_yanked(self, versions: Collection[str]) -> None:
+        from canonry.release import is_yanked, resolve
+
+        for version in versions:
+            if is_yanked(self._published, *self._thing, version):
+                self._open = None
+                resolve(self._published, *self._thing, version)
 
 
 class Follower:

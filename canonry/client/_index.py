@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from canonry.client._opened import Opened
     from canonry.encode import EncoderFiles
-    from canonry.release import Manifest
+    from canonry.release import Arm, Manifest
     from canonry.search import Hit, Mode, VectorIndex, Where
 
 FOLLOW_SECONDS = 10.0
@@ -27,13 +27,15 @@ def open_index(
     home: str | Path | None = None,
     *,
     follow: bool | float = False,
+    caller: str | None = None,
 ) -> Index:
     """The index a channel points to, or the one with this version; it stays that one unless it is told to follow.
 
     `home`: a folder, `s3://…`, or the `http(s)://…` of the service; without it, see `canonry.client`. `follow`: seconds
     (True: 10) after which a search also makes the index look, beside itself, whether its channel has moved; it then
-    answers from the new version as soon as that is open. Raises NotReleased, Damaged (before FAISS reads a byte),
-    ReleaseError, StorageError.
+    answers from the new version as soon as that is open, and from none where what it has was yanked. `caller`: for whom
+    it is opened; where the channel has a canary, the same caller always gets the same of the two, and `arm` says which.
+    Raises NotReleased, Withdrawn, Damaged (before FAISS reads a byte), ReleaseError, StorageError.
 
     >>> index = open_index("docs", follow=True)
     >>> vector = [1.0, 0, 0, 0, 0, 0, 0, 0]
@@ -44,7 +46,8 @@ def open_index(
     """
     if version is not None and follow:
         raise ValueError("a version stays what it is: follow a channel, or name a version")
-    return Index(name, channel, version, home, follow=FOLLOW_SECONDS if follow is True else float(follow))
+    seconds = FOLLOW_SECONDS if follow is True else float(follow)
+    return Index(name, channel, version, home, follow=seconds, caller=caller)
 
 
 async def aopen_index(
@@ -54,13 +57,14 @@ async def aopen_index(
     home: str | Path | None = None,
     *,
     follow: bool | float = False,
+    caller: str | None = None,
 ) -> Index:
     """`open_index` in a thread, since it may fetch and read much: the event loop goes on meanwhile.
 
     >>> len(asyncio.run(aopen_index("docs")))
     50
     """
-    return await asyncio.to_thread(open_index, name, channel, version, home, follow=follow)
+    return await asyncio.to_thread(open_index, name, channel, version, home, follow=follow, caller=caller)
 
 
 class Index:
@@ -78,13 +82,14 @@ class Index:
         home: str | Path | None = None,
         *,
         follow: float = 0.0,
+        caller: str | None = None,
     ) -> None:
         self.name = name
         self.channel = None if version else channel
         from canonry.client._open import published_at
         from canonry.client._opened import Opened
 
-        self._followed = Followed(published_at(home), "indexes", name, version or channel, Opened, follow)
+        self._followed = Followed(published_at(home), "indexes", name, version or channel, Opened, follow, caller)
         self._followed.value()
 
     @property
@@ -204,6 +209,15 @@ class Index:
         3
         """
         return await asyncio.to_thread(self.search, text, k, where, mode)
+
+    @property
+    def arm(self) -> Arm | None:
+        """`canary` or `control` where the channel has a canary and the caller was named, else None: log it with a call.
+
+        >>> open_index("docs", caller="docs-site").arm is None
+        True
+        """
+        return self._followed.served()[1]
 
     @property
     def version(self) -> str:

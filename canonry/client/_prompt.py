@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from canonry.client._open import find, parse_json, published_at
+from canonry.client._open import parse_json, published_at
 from canonry.client._prompt_cache import PromptCache
-from canonry.release import PRODUCTION
+from canonry.release import PRODUCTION, Arm, Move, in_force, resolve
 
 FRESH_SECONDS = 30.0
 
@@ -34,6 +35,8 @@ class Prompt:
     change: str
     stale: bool = field(default=False, compare=False)
     """The platform is away: this is what was read last, and may have been replaced since."""
+    arm: Arm | None = field(default=None, compare=False)
+    """`canary` or `control` where the channel has a canary and the caller was named: log it, too."""
 
     def render(self, /, **variables: str) -> str:
         """The text with every variable put in once; braces in a value, or of no variable, stay as they are.
@@ -65,13 +68,15 @@ def get_prompt(
     home: str | Path | None = None,
     *,
     fresh_for: float = FRESH_SECONDS,
+    caller: str | None = None,
 ) -> Prompt:
     """The prompt a channel points to, or the one with this version.
 
     From an object store or the service it is read again after `fresh_for` seconds, and kept in the user's cache folder:
     while the platform is away the last one read is given, `stale`, and a warning is logged once; one that hangs holds
-    up a call for two seconds, once. Raises NotReleased, Damaged, and StorageError where this key may not read it, or
-    the platform is away and the prompt was never read.
+    up a call for two seconds, once. `caller`: whom it is for, such as a hash of the user; where the channel has a
+    canary, the same caller always gets the same of the two. Raises NotReleased, Damaged, and StorageError where this
+    key may not read it, or the platform is away and the prompt was never read.
 
     >>> prompt = get_prompt("answer")
     >>> prompt.name, prompt.variables, prompt.stale
@@ -80,12 +85,22 @@ def get_prompt(
     published = published_at(home)
 
     def read() -> tuple[str, bytes]:
-        release = find("prompts", name, channel, version, home)
-        return release.version, release.read("prompt.json")
+        move = None if version else in_force(published, "prompts", name, channel)
+        found = resolve(published, "prompts", name, version or (move.version if move else channel))
+        # Both arms: which of them a caller gets can be told while the platform is away, too.
+        all_of_it = (
+            [found, resolve(published, "prompts", name, move.canary.version)] if move and move.canary else [found]
+        )
+        texts = {each.version: json.loads(each.read("prompt.json")) for each in all_of_it}
+        about = {"texts": texts, "move": json.loads(move.to_json()) if move else None}
+        return found.version, json.dumps(about).encode()
 
     kept = PromptCache(published).get(name, version or channel, read, fresh_for)
-    payload = parse_json(kept.document, f"{published.url}/prompts/{name} {kept.version}", _PAYLOAD)
-    return Prompt(name, kept.version, payload.template, payload.variables, payload.since, payload.change, kept.stale)
+    about = parse_json(kept.document, f"{published.url}/prompts/{name} {kept.version}", _PAYLOAD)
+    chosen = about.move.version_for(caller) if about.move else kept.version
+    arm = about.move.arm_of(caller) if about.move else None
+    text = about.texts[chosen]
+    return Prompt(name, chosen, text.template, text.variables, text.since, text.change, kept.stale, arm)
 
 
 async def aget_prompt(
@@ -95,13 +110,14 @@ async def aget_prompt(
     home: str | Path | None = None,
     *,
     fresh_for: float = FRESH_SECONDS,
+    caller: str | None = None,
 ) -> Prompt:
     """`get_prompt` in a thread: the event loop goes on meanwhile.
 
     >>> asyncio.run(aget_prompt("answer")).change
     'First version.'
     """
-    return await asyncio.to_thread(get_prompt, name, channel, version, home, fresh_for=fresh_for)
+    return await asyncio.to_thread(get_prompt, name, channel, version, home, fresh_for=fresh_for, caller=caller)
 
 
 @dataclass(frozen=True)
@@ -112,4 +128,12 @@ class _Payload:
     change: str
 
 
-_PAYLOAD: TypeAdapter[_Payload] = TypeAdapter(_Payload)
+@dataclass(frozen=True)
+class _Arms:
+    texts: dict[str, _Payload]
+    """By version."""
+    move: Move | None
+    """Who gets which; None of a version."""
+
+
+_PAYLOAD: TypeAdapter[_Arms] = TypeAdapter(_Arms)

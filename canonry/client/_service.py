@@ -172,6 +172,10 @@ class ServiceStorage:
         except (ValueError, KeyError, TypeError):
             detail = answer.reason_phrase
         message = f"{self.url}: {path}: {answer.status_code}: {detail}"
+        if answer.status_code == 410:
+            from canonry.release import Withdrawn
+
+            raise Withdrawn(message)
         if answer.status_code == 429 or answer.status_code >= 500:
             raise ServiceAway(message)
         raise StorageError(f"{message}; CANONRY_API_KEY is the key that was sent" if self._key else message)

@@ -3,6 +3,9 @@
 `trained/index=NAME/DIGEST.faiss` is the empty index that was trained, `latest.json` beside it says which one is used.
 It is kept while it fits, so that changed documents need no new training; an index built again from all its documents
 uses it too, and is the same, byte for byte. Its digest is in the lineage of what was made from it.
+
+`filled/index=NAME/MADE-OF.DIGEST.faiss` are slices that shards filled ahead, each named by the training and the rows
+that it is made of, and by its bytes: neither what does not fit nor what is damaged is used. They go with the build.
 """
 
 from __future__ import annotations
@@ -69,15 +72,51 @@ def assemble(
     It searches no harder than it must for this recall@10, as golden queries and some rows show that the gate does not
     judge by. Raises IndexBuildError where the factory does not fit.
     """
-    trained, training, chosen = _trained(lake, name, encoder_digest, vectors, factory)
-    index = engine.fill(trained, vectors, chosen)
+    trained, training, chosen = train(lake, name, encoder_digest, vectors, factory)
+    there = _filled(lake, name)
+    empty = engine.index_bytes(trained) if there else b""
+
+    def kept(rows: np.ndarray) -> Any:
+        path = there.get(_made_of(empty, rows))
+        data = lake.read(path) if path else b""
+        return engine.index_of(data) if path and path.endswith(f".{hashlib.sha256(data).hexdigest()}.faiss") else None
+
+    index = engine.fill(trained, vectors, chosen, kept=kept if there else None)
     tuned = tune(index, vectors, asked(vectors, golden_vectors, rows_to_tune_by(len(vectors))), least_recall)
     return Assembled(index, chosen, training, tuned)
 
 
-def _trained(
+def fill_shard(
+    lake: Storage, name: str, encoder_digest: str, vectors: np.ndarray, factory: str, shard: tuple[int, int]
+) -> int:
+    """Fill the slices of a shard ahead of `assemble`, which must be given the same vectors; returns their rows.
+
+    0 for a kind that cannot be filled in slices.
+    """
+    trained, _, _ = train(lake, name, encoder_digest, vectors, factory)
+    if not engine.merges(trained):
+        return 0
+    empty, there = engine.index_bytes(trained), _filled(lake, name)
+    rows = 0
+    for each in engine.slices_of(len(vectors), shard):
+        made_of = _made_of(empty, vectors[each])
+        if made_of not in there:
+            data = engine.index_bytes(engine.fill(engine.index_of(empty), vectors[each], factory, 1))
+            lake.put(f"{_filled_folder(name)}/{made_of}.{hashlib.sha256(data).hexdigest()}.faiss", data)
+        rows += each.stop - each.start
+    return rows
+
+
+def forget_shards(lake: Storage, name: str) -> None:
+    """Take filled slices away."""
+    for entry in list(lake.list(_filled_folder(name))):
+        lake.delete(entry.path)
+
+
+def train(
     lake: Storage, name: str, encoder_digest: str, vectors: np.ndarray, factory: str
 ) -> tuple[Any, Training | None, str]:
+    """The empty index that is kept, or one that is trained now and kept; what it is; and its FAISS factory string."""
     count, dimension = vectors.shape
     known = _latest(lake, name)
     wanted = (factory, encoder_digest, dimension)
@@ -114,6 +153,21 @@ def _read(lake: Storage, name: str, training: Training) -> bytes | None:
     except NotFound:
         return None
     return data if hashlib.sha256(data).hexdigest() == training.sha256 else None
+
+
+def _filled_folder(name: str) -> str:
+    return f"filled/index={name}"
+
+
+def _filled(lake: Storage, name: str) -> dict[str, str]:
+    """Paths of filled slices by what they are made of."""
+    paths = [entry.path for entry in lake.list(_filled_folder(name))]
+    return {path.rpartition("/")[2].partition(".")[0]: path for path in paths}
+
+
+def _made_of(empty: bytes, rows: np.ndarray) -> str:
+    vectors = np.ascontiguousarray(rows, dtype=np.float32)
+    return hashlib.sha256(hashlib.sha256(empty).digest() + vectors.tobytes()).hexdigest()
 
 
 def _path(name: str, training: Training) -> str:

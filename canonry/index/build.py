@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 
+import numpy as np
 import pyarrow as pa
 
 from canonry.catalog import IndexSpec
 from canonry.embedded import embed
 from canonry.encode import EncoderFiles, encoder_digest
 from canonry.index import candidate, carried, store, tables
-from canonry.index.assemble import assemble
+from canonry.index.assemble import assemble, fill_shard, forget_shards, train
 from canonry.index.audiences import (
     EVERYBODY,
     Audience,
@@ -116,13 +118,29 @@ def embed_chunks(zones: Zones, name: str, encoder: EncoderFiles, shard: tuple[in
 
     `shard`: (2, 8) takes the second eighth of the chunks, so that eight machines with one lake share the work.
     """
-    number, of = shard
-    if not 1 <= number <= of:
-        raise IndexBuildError(f"index {name}: there is no shard {number} of {of}; they are numbered from 1")
+    number, of = _known_shard(name, shard)
     chunks = tables.read_table(zones.lake, tables.chunks_path(name), "chunks")
     # Each n-th chunk: neighbours are alike, and no shard gets all the long ones.
     found = chunk_vectors(zones.lake, name, encoder, embedded_texts(chunks)[number - 1 :: of])
     return Embeddings(found.embedded, found.reused)
+
+
+def train_index(zones: Zones, name: str, spec: IndexSpec, encoder: EncoderFiles) -> dict[str, str | None]:
+    """Train what shards are to fill, where what is kept does not fit; its digest by name of the release."""
+    found = {}
+    for each in _by_audience(zones, name, spec, encoder):
+        _, training, _ = train(zones.lake, *each)
+        found[each[0]] = training.sha256 if training else None
+    return found
+
+
+def fill_shards(zones: Zones, name: str, spec: IndexSpec, encoder: EncoderFiles, shard: tuple[int, int]) -> int:
+    """Fill a shard's slices of every audience's index ahead of its candidate; returns how many rows they have.
+
+    Candidates are the same bytes with any of them, all of them, or none.
+    """
+    _known_shard(name, shard)
+    return sum(fill_shard(zones.lake, *each, shard) for each in _by_audience(zones, name, spec, encoder))
 
 
 def build_candidates(zones: Zones, name: str, spec: IndexSpec, encoder: EncoderFiles) -> dict[str, str]:
@@ -134,7 +152,10 @@ def build_candidates(zones: Zones, name: str, spec: IndexSpec, encoder: EncoderF
     for gone in releases_of(zones.lake, name).keys() - {each.release_of(name) for each in audiences}:
         store.no_candidate(zones.lake, gone)
     put_audiences(zones.lake, name, audiences)
-    return {each.release_of(name): build_candidate(zones, name, spec, encoder, each) for each in audiences}
+    versions = {each.release_of(name): build_candidate(zones, name, spec, encoder, each) for each in audiences}
+    for release_name in versions:
+        forget_shards(zones.lake, release_name)
+    return versions
 
 
 def build_candidate(
@@ -174,3 +195,21 @@ def build_candidate(
     }
     lineage = {**lineage_of(zones, name, spec), "training": asdict(made.training) if made.training else None}
     return store.put_candidate(zones.lake, release_name, files, metadata, lineage, carrying.files)
+
+
+def _by_audience(
+    zones: Zones, name: str, spec: IndexSpec, encoder: EncoderFiles
+) -> Iterator[tuple[str, str, np.ndarray, str]]:
+    """Of each audience: name of its release, digest of the encoder, vectors, factory."""
+    chunks = tables.read_table(zones.lake, tables.chunks_path(name), "chunks")
+    for audience in audiences_of(chunks):
+        texts = embedded_texts(chunks_for(chunks, audience))
+        vectors = chunk_vectors(zones.lake, name, encoder, texts).vectors
+        yield audience.release_of(name), encoder_digest(encoder), vectors, spec.faiss_factory
+
+
+def _known_shard(name: str, shard: tuple[int, int]) -> tuple[int, int]:
+    number, of = shard
+    if not 1 <= number <= of:
+        raise IndexBuildError(f"index {name}: there is no shard {number} of {of}; they are numbered from 1")
+    return shard

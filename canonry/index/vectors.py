@@ -6,7 +6,7 @@ bytes on one thread or many, in one piece or in shards on several machines.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -44,10 +44,17 @@ def train(vectors: np.ndarray, factory: str) -> Any:
         return index
 
 
-def fill(trained: Any, vectors: np.ndarray, factory: str, threads: int | None = None) -> Any:
+def fill(
+    trained: Any,
+    vectors: np.ndarray,
+    factory: str,
+    threads: int | None = None,
+    kept: Callable[[np.ndarray], Any] | None = None,
+) -> Any:
     """The index with these vectors as its rows, in their order; `trained` stays empty where the kind can be merged.
 
-    `threads`: how many slices are filled at one time (default: FAISS's own number); the bytes are the same.
+    `threads`: how many slices are filled at one time (default: FAISS's own number); the bytes are the same. `kept`
+    gives the piece that was made of a slice's rows elsewhere, or None.
     """
     count, dimension = vectors.shape
     with _fitting(factory, count, dimension):
@@ -55,7 +62,7 @@ def fill(trained: Any, vectors: np.ndarray, factory: str, threads: int | None = 
             with _threads(1):
                 trained.add(_floats(vectors[:]))
             return trained
-        return merge(trained, _slices(trained, vectors, threads or faiss.omp_get_max_threads()))
+        return merge(trained, _slices(trained, vectors, threads or faiss.omp_get_max_threads(), kept))
 
 
 def merge(trained: Any, pieces: Iterable[Any]) -> Any:
@@ -94,12 +101,24 @@ def index_of(data: bytes) -> Any:
     return faiss.deserialize_index(np.frombuffer(data, np.uint8))
 
 
-def _slices(trained: Any, vectors: np.ndarray, threads: int) -> Iterator[Any]:
+def slices_of(count: int, shard: tuple[int, int]) -> list[slice]:
+    """Rows of a shard, in slices that never change with the number of shards: of eight, the second has every eighth."""
+    number, of = shard
+    starts = range(0, count, SLICE)[number - 1 :: of]
+    return [slice(start, min(start + SLICE, count)) for start in starts]
+
+
+def _slices(
+    trained: Any, vectors: np.ndarray, threads: int, kept: Callable[[np.ndarray], Any] | None = None
+) -> Iterator[Any]:
     empty = faiss.serialize_index(trained)
 
     def filled(start: int) -> Any:
+        rows = _floats(vectors[start : start + SLICE])
+        if kept and (found := kept(rows)) is not None:
+            return found
         piece = faiss.deserialize_index(empty)
-        piece.add(_floats(vectors[start : start + SLICE]))
+        piece.add(rows)
         return piece
 
     # The number of FAISS's threads is the calling thread's own setting.

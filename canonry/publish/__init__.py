@@ -7,6 +7,8 @@ from canonry.publish.moves import (
     prune_and_journal,
     release_and_promote,
     rollback_and_journal,
+    start_canary_and_journal,
+    stop_canary_and_journal,
     unyank_and_journal,
     yank_and_journal,
 )
@@ -22,6 +24,8 @@ __all__ = [
     "publish_tables",
     "release_and_promote",
     "rollback_and_journal",
+    "start_canary_and_journal",
+    "stop_canary_and_journal",
     "uncompared",
     "unpublished",
     "unyank_and_journal",

@@ -113,6 +113,34 @@ def promote_and_journal(
     return move
 
 
+def start_canary_and_journal(
+    zones: Zones,
+    kind: str,
+    name: str,
+    version: str,
+    share: float,
+    *,
+    reason: str,
+    now: dt.datetime,
+    channel: str = PRODUCTION,
+) -> Move:
+    """Give a share of a channel's callers, above 0 and below 1, another version. Raises ReleaseError."""
+    journal_last_move(zones, kind, name, channel)
+    move = release.start_canary(zones.published, kind, name, version, share, channel=channel, reason=reason, now=now)
+    _journal(zones, move)
+    return move
+
+
+def stop_canary_and_journal(
+    zones: Zones, kind: str, name: str, *, reason: str, now: dt.datetime, channel: str = PRODUCTION
+) -> Move:
+    """Give every caller what the channel points to again. Raises ReleaseError."""
+    journal_last_move(zones, kind, name, channel)
+    move = release.stop_canary(zones.published, kind, name, channel=channel, reason=reason, now=now)
+    _journal(zones, move)
+    return move
+
+
 def yank_and_journal(
     zones: Zones, kind: str, name: str, version: str, *, reason: str, now: dt.datetime, force: bool = False
 ) -> Yank:

@@ -21,7 +21,14 @@ def yank(
     Raises ReleaseError for one that a channel points to, unless forced: then the channel gives nothing until it moves.
     """
     find(published, kind, name, version)
-    pointing = [channel for channel, move in channels(published, kind, name).items() if move.version == version]
+    moves = channels(published, kind, name)
+    canaries = [channel for channel, move in moves.items() if move.canary and move.canary.version == version]
+    if canaries and not force:
+        raise ReleaseError(
+            f"{kind}/{name} {version} is the canary of {', '.join(canaries)}; `canonry releases canary {kind} {name} "
+            "--stop` first, or force it, which gives its callers what the channel points to"
+        )
+    pointing = [channel for channel, move in moves.items() if move.version == version]
     if pointing and not force:
         raise ReleaseError(
             f"{kind}/{name} {version} is what {', '.join(pointing)} points to; "
@@ -44,7 +51,8 @@ def prunable(published: Storage, kind: str, name: str, keep: int) -> list[Releas
     """Releases beyond the newest `keep` that no channel points to, the oldest first."""
     if keep < 1:
         raise ReleaseError(f"keep is {keep}, expected at least 1: what channels point to is kept in any case")
-    pointed = {move.version for move in channels(published, kind, name).values()}
+    moves = channels(published, kind, name).values()
+    pointed = {version for move in moves for version in (move.version, move.canary and move.canary.version)}
     found = sorted(list_releases(published, kind, name), key=lambda each: each.manifest.created_at)
     return [each for each in found[:-keep] if each.version not in pointed]
 

@@ -35,6 +35,14 @@ def yank_of(published: Storage, kind: str, name: str, version: str) -> Yank | No
         return None
 
 
+def is_yanked(published: Storage, kind: str, name: str, version: str) -> bool:
+    """Whether a release is yanked, also where the service says so and hands out no reason."""
+    try:
+        return yank_of(published, kind, name, version) is not None
+    except Withdrawn:
+        return True
+
+
 def refuse_yanked(published: Storage, kind: str, name: str, version: str) -> None:
     """Raises Withdrawn where a release is yanked."""
     if yank := yank_of(published, kind, name, version):

@@ -27,6 +27,15 @@ class Caller:
     scopes: frozenset[str]
     access: frozenset[str]
 
+    @property
+    def identity(self) -> str:
+        """Who the product is, whatever key it has at the moment."""
+        return f"{self.team}/{self.source}"
+
+    def identity_of(self, user: str | None) -> str:
+        """Who one of the product's own callers is; the product itself where none is named."""
+        return self.identity if user is None else f"{self.identity}/{user}"
+
     def may(self, scope: str) -> bool:
         """Whether the key has a scope; `admin` has all."""
         return scope in self.scopes or "admin" in self.scopes

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from canonry import release
 from canonry.client._follow import Followed
 from canonry.client._opened import Opened
-from canonry.release import NotReleased, Release
+from canonry.release import Arm, NotReleased, Release
 from canonry.storage import Storage
 
 FOLLOW_SECONDS = 1.0
@@ -33,11 +33,16 @@ class Library:
         self._lock = threading.Lock()
         self._audiences: dict[str, tuple[float, tuple[str, ...]]] = {}
 
-    def index(self, name: str, which: str) -> Opened:
-        """The index at a channel, or with a version. Raises NotReleased, ReleaseError, EncoderError."""
-        return self._get("indexes", name, which, Opened)
+    def index(self, name: str, which: str, caller: str | None = None) -> tuple[Opened, Arm | None]:
+        """The index that a caller gets at a channel, or with a version, and the caller's arm where there is a canary.
 
-    def audiences(self, name: str, which: str, access: Collection[str]) -> list[Opened]:
+        Raises NotReleased, ReleaseError, EncoderError.
+        """
+        return self.served("indexes", name, which, Opened, caller)
+
+    def audiences(
+        self, name: str, which: str, access: Collection[str], caller: str | None = None
+    ) -> list[tuple[Opened, Arm | None]]:
         """What a reader with these tags may be shown of an index beside what everybody may: a release an audience.
 
         Their names are looked for again at most every AUDIENCES_SECONDS. Nothing is looked for without a tag.
@@ -47,10 +52,10 @@ class Library:
         found = []
         for each in self._names_under(name):
             try:
-                opened = self.index(each, which)
+                opened = self.index(each, which, caller)
             except NotReleased:
                 continue
-            about = opened.manifest.metadata
+            about = opened[0].manifest.metadata
             if about.get("index") == name and set(about.get("access") or ()) <= set(access):
                 found.append(opened)
         return found
@@ -68,9 +73,12 @@ class Library:
         A channel is looked at again at most every `follow_seconds`, beside this call. What a move brings is read whole
         before it takes the place of what was there, which stays valid for whoever has it.
         """
-        return self._get(kind, name, which, lambda release, _: read(release))
+        return self.served(kind, name, which, lambda release, _: read(release))[0]
 
-    def _get(self, kind: str, name: str, which: str, read: Callable[[Release, T | None], T]) -> T:
+    def served(
+        self, kind: str, name: str, which: str, read: Callable[[Release, T | None], T], caller: str | None = None
+    ) -> tuple[T, Arm | None]:
+        """`get` for a caller, whose arm is told where the channel has a canary. `read` also gets what it replaces."""
         key = (kind, name, which)
         with self._lock:
             followed = self._shelf.get(key)
@@ -80,7 +88,7 @@ class Library:
                     self._shelf.popitem(last=False)
             self._shelf.move_to_end(key)
         try:
-            return followed.value()
+            return followed.served(caller)
         except BaseException:
             with self._lock:
                 # What is not there takes no place from what is.

@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from canonry.release import Arm
 from canonry.search import Mode
 
 MAX_K = 1_000
@@ -24,6 +25,7 @@ MAX_TEXT = 20_000
 
 NamePart = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
 VersionText = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
+CallerText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Value = StrictBool | StrictInt | StrictFloat | StrictStr | None
 Values = Annotated[list[Value], Field(max_length=1_000)]
 Where = Annotated[dict[str, Value | Values], Field(max_length=32)]
@@ -51,6 +53,11 @@ class SearchQuery(BaseModel):
     where: Where = Field({}, description="Value, or values of which one is enough, by column of the index.")
     channel: NamePart = Field("production", description="Channel to read.")
     version: VersionText | None = Field(None, description="Or the version.")
+    caller: CallerText | None = Field(
+        None,
+        description="Whom the product asks for, such as a hash of its user: where the channel has a canary, each "
+        "always gets the same of the two versions. Without it the product as a whole does.",
+    )
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
@@ -81,6 +88,9 @@ class SearchAnswer(_Out):
 
     name: str
     version: str
+    arm: Arm | None = Field(
+        None, description="`canary` or `control` where the channel has a canary: log it as the call's `arm`."
+    )
     mode: Mode
     releases: dict[str, str] = Field(
         {}, description="Version by name of each release that was searched: what everybody may read, and the key's own."
@@ -135,6 +145,7 @@ class PromptOut(_Out):
     variables: list[str]
     since: dt.date
     change: str
+    arm: Arm | None = Field(None, description="`canary` or `control` where the channel has a canary: log it, too.")
 
 
 class ModelsOut(_Out):

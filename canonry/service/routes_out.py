@@ -44,6 +44,12 @@ ReadsTables = Annotated[Caller, Depends(requires("read:tables"))]
 ReadsKind = Annotated[Caller, Depends(_admitted)]
 Channel = Annotated[out.NamePart, Query(description="Channel to read.")]
 OfVersion = Annotated[out.VersionText | None, Query(description="Or the version.")]
+OnBehalfOf = Annotated[
+    out.CallerText | None,
+    Query(
+        alias="caller", description="Whom the product asks for, such as a hash of its user: see a search's `caller`."
+    ),
+]
 
 _REFUSALS = {
     401: "No key, or one that is unknown or revoked.",
@@ -94,7 +100,8 @@ def _add_indexes(routes: APIRouter, library: Library, workers: Workers) -> None:
         version: OfVersion = None,
     ) -> Response:
         """The manifest of an index: its version, columns, encoder, gate and the digests of its files."""
-        found = await workers.run(release.resolve, library.published, "indexes", name, version or channel)
+        which = version or channel
+        found = await workers.run(release.resolve, library.published, "indexes", name, which, caller.identity)
         return small_answer(request, found.manifest.to_json(), SHORT if version is None else IMMUTABLE)
 
     @routes.post(
@@ -115,7 +122,7 @@ def _add_indexes(routes: APIRouter, library: Library, workers: Workers) -> None:
         except ValidationError as error:
             wrong = error.errors(include_url=False, include_context=False, include_input=False)
             raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in wrong]) from None
-        return _json(await workers.run(_search, library, name, query, caller.access))
+        return _json(await workers.run(_search, library, name, query, caller))
 
     @routes.get("/indexes/{name}/search", tags=["indexes"], response_model=out.SearchAnswer)
     async def search_index_by_text(
@@ -124,17 +131,18 @@ def _add_indexes(routes: APIRouter, library: Library, workers: Workers) -> None:
         q: Annotated[str, Query(description="What to look for, in words.", min_length=1, max_length=2_000)],
         k: Annotated[int, Query(description="How many hits.", ge=1, le=out.MAX_K)] = 10,
         mode: Annotated[Mode | None, Query(description="As in POST.")] = None,
+        on_behalf_of: OnBehalfOf = None,
         where: Annotated[str | None, Query(description="JSON object, as in POST.", max_length=4_000)] = None,
         channel: Channel = "production",
         version: OfVersion = None,
     ) -> Response:
         """The same by a link: a text alone."""
-        asked = {"text": q, "k": k, "mode": mode, "channel": channel, "version": version}
+        asked = {"text": q, "k": k, "mode": mode, "channel": channel, "version": version, "caller": on_behalf_of}
         try:
             found = out.SearchQuery(**asked, where={} if where is None else _WHERE.validate_json(where))
         except ValidationError as error:
             raise Problem(422, f"where: expected a JSON object of values by column: {_first(error)}") from None
-        return _json(await workers.run(_search, library, name, found, caller.access))
+        return _json(await workers.run(_search, library, name, found, caller))
 
 
 def _add_prompts_and_models(routes: APIRouter, library: Library, workers: Workers) -> None:
@@ -150,10 +158,12 @@ def _add_prompts_and_models(routes: APIRouter, library: Library, workers: Worker
         name: Name,
         channel: Channel = "production",
         version: OfVersion = None,
+        on_behalf_of: OnBehalfOf = None,
     ) -> Response:
         """The prompt that a channel points to, or the one with this version."""
-        data = await workers.run(library.get, "prompts", name, version or channel, _prompt)
-        return small_answer(request, data, SHORT if version is None else IMMUTABLE)
+        which, identity = version or channel, caller.identity_of(on_behalf_of)
+        found, arm = await workers.run(library.served, "prompts", name, which, _prompt, identity)
+        return small_answer(request, orjson.dumps({**found, "arm": arm}), SHORT if version is None else IMMUTABLE)
 
     @routes.get("/models", tags=["models"], response_model=out.ModelsOut)
     async def models(request: Request, caller: ReadsPrompts, channel: Channel = "production") -> Response:
@@ -236,16 +246,18 @@ def _add_files(routes: APIRouter, published: Storage, workers: Workers) -> None:
         routes.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
 
 
-def _search(library: Library, name: str, query: out.SearchQuery, access: frozenset[str]) -> dict[str, Any]:
+def _search(library: Library, name: str, query: out.SearchQuery, caller: Caller) -> dict[str, Any]:
+    access, identity = caller.access, caller.identity_of(query.caller)
     # A version is of one release; what is under a channel may lie in several, one an audience.
-    more = [] if query.version else library.audiences(name, query.channel, access)
+    more = [] if query.version else library.audiences(name, query.channel, access, identity)
     try:
-        releases = [library.index(name, query.version or query.channel), *more]
+        found = [library.index(name, query.version or query.channel, identity), *more]
     except release.NotReleased:
         if not more:
             raise
-        releases = more
-    first = releases[0]
+        found = more
+    releases = [opened for opened, _ in found]
+    first, arm = releases[0], next((arm for _, arm in found if arm), None)
     mode = "dense" if query.text is None else first.text.checked_mode(query.mode)
     if len(releases) > 1:
         parts = [Part(each.text, _encode(each, library.encoder_threads)) for each in releases]
@@ -259,6 +271,7 @@ def _search(library: Library, name: str, query: out.SearchQuery, access: frozens
     return {
         "name": name,
         "version": first.version,
+        "arm": arm,
         "mode": mode,
         "releases": {each.manifest.name: each.version for each in releases},
         "hits": [{field: getattr(hit, field) for field in fields} for hit in hits],
@@ -270,8 +283,8 @@ def _encode(opened: Opened, threads: int) -> Encode:
     return lambda texts: opened.text_encoder(threads).encode(texts)
 
 
-def _prompt(found: Release) -> bytes:
-    return orjson.dumps({"name": found.manifest.name, "version": found.version, **_document(found, "prompt.json")})
+def _prompt(found: Release, _: object) -> dict[str, Any]:
+    return {"name": found.manifest.name, "version": found.version, **_document(found, "prompt.json")}
 
 
 def _models(found: Release) -> bytes:

@@ -13,8 +13,9 @@ from canonry import catalog as catalogs
 from canonry import release
 from canonry.catalog import Catalog, IndexSpec, ModelSpec
 from canonry.encode import EncoderFiles, files_of
+from canonry.index import vectors as engine
 from canonry.storage import open_zones
-from dagster_project import index
+from dagster_project import index, schedules
 from dagster_project.resources import Platform
 from tests.index.conftest import write_lines
 from tests.tiny_encoder import write_reference
@@ -34,31 +35,35 @@ def tiny_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mode
     yield spec.model_copy(update={"encoder": spec.encoder.model_copy(update=about)})
 
 
-def test_a_restricted_index_is_released_an_audience_at_a_time(tmp_path: Path, tiny_model: ModelSpec) -> None:
-    rows = [{"id": f"d{n}", "text": f"Passage {n} of the help.", "tags": ["staff"] if n < 3 else []} for n in range(8)]
-    lines = write_lines(tmp_path / "docs.jsonl", rows)
-    document: dict[str, Any] = {
-        "description": "an index of a test",
-        "owner": "tests",
-        "encoder": MODEL,
-        "documents": {"location": str(lines), "access": "tags"},
-        "gaps": {},
-    }
-    governed = Catalog(tmp_path, models={MODEL: tiny_model}, indexes={"help": IndexSpec.model_validate(document)})
+def governing(folder: Path, model: ModelSpec, lines: Path, access: str | None = None, **fields: Any) -> Catalog:
+    """A catalog of one index, `help`."""
+    documents = {"location": str(lines), **({"access": access} if access else {})}
+    about = {"description": "an index of a test", "owner": "tests", "encoder": MODEL, "documents": documents}
+    return Catalog(folder, models={MODEL: model}, indexes={"help": IndexSpec.model_validate({**about, **fields})})
+
+
+def platform_of(governed: Catalog, home: Path) -> Platform:
+    """A platform that governs this."""
 
     class ThisCatalog(Platform):
-        """A platform that governs one index."""
-
         @property
         def catalog(self) -> Catalog:  # type: ignore[override]
             return governed
+
+    return ThisCatalog(home=str(home))
+
+
+def test_a_restricted_index_is_released_an_audience_at_a_time(tmp_path: Path, tiny_model: ModelSpec) -> None:
+    rows = [{"id": f"d{n}", "text": f"Passage {n} of the help.", "tags": ["staff"] if n < 3 else []} for n in range(8)]
+    lines = write_lines(tmp_path / "docs.jsonl", rows)
+    governed = governing(tmp_path, tiny_model, lines, access="tags", gaps={})
 
     def materialize() -> dg.ExecuteInProcessResult:
         built = index.build("help", governed.indexes["help"], governed)
         with dg.DagsterInstance.ephemeral() as instance:
             return dg.materialize(
                 [*(built.assets or ()), *(built.asset_checks or ())],
-                resources={"platform": ThisCatalog(home=str(tmp_path / "home"))},
+                resources={"platform": platform_of(governed, tmp_path / "home")},
                 instance=instance,
                 raise_on_error=False,
             )
@@ -81,3 +86,55 @@ def test_a_restricted_index_is_released_an_audience_at_a_time(tmp_path: Path, ti
     (check,) = second.get_asset_check_evaluations()
     assert not check.passed and "help.staff: " in (check.description or "")
     assert {name: release.resolve(published, "indexes", name).version for name in versions} == versions
+
+
+def test_shards_run_apart_as_partitions_give_the_release_of_one_piece(
+    tmp_path: Path, tiny_model: ModelSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "SLICE", 16)
+    rows = [{"id": f"d{n}", "text": f"Passage {n} of the help, about {n % 7}."} for n in range(70)]
+    lines = write_lines(tmp_path / "docs.jsonl", rows)
+
+    governed = governing(tmp_path, tiny_model, lines, faiss_factory="IVF4,SQ8", shards=3)
+    built = index.build("help", governed.indexes["help"], governed)
+
+    # A schedule's job knows no shards, and does all of it in one piece.
+    everything = dg.Definitions.merge(
+        built,
+        dg.Definitions(
+            jobs=[schedules._jobs(governed)["rebuild_indexes"]],
+            resources={"platform": platform_of(governed, tmp_path / "whole")},
+        ),
+    )
+    assert everything.resolve_job_def("rebuild_indexes").execute_in_process().success
+    whole = release.resolve(open_zones(tmp_path / "whole").published, "indexes", "help").version
+
+    def run(*keys: str, partition: str | None = None) -> list[Any]:
+        """One run; what its assets said: vectors that were made, or rows."""
+        done = dg.materialize(
+            [*(built.assets or ()), *(built.asset_checks or ())],
+            selection=dg.AssetSelection.assets(*keys),
+            partition_key=partition,
+            resources={"platform": platform_of(governed, tmp_path / "cut")},
+        )
+        said = [event.materialization.metadata for event in done.get_asset_materialization_events()]
+        return [found.value for each in said if (found := each.get("embedded", each.get("dagster/row_count")))]
+
+    cut = open_zones(tmp_path / "cut")
+    parts = ["3-of-3", "1-of-3", "2-of-3"]
+    run("index/help/documents", "index/help/chunks")
+    assert [run("index/help/embedding_shards", partition=each) for each in parts] == [
+        [23],
+        [24],
+        [23],
+    ]
+    assert run("index/help/embeddings", "index/help/training")[0] == 0
+    assert [run("index/help/index_shards", partition=each) for each in parts] == [
+        [16],
+        [32],
+        [22],
+    ]
+    assert len(list(cut.lake.list("filled"))) == 5
+    run("index/help/candidate", "published/indexes/help")
+    assert not list(cut.lake.list("filled"))
+    assert release.resolve(cut.published, "indexes", "help").version == whole

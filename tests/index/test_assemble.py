@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 
@@ -77,3 +79,27 @@ def test_kinds_that_learn_nothing_keep_nothing(zones: Zones) -> None:
     for rows, factory in ((ROWS[:900], "auto"), (ROWS[:900], "HNSW8")):
         assert made(zones.lake, rows, factory).training is None
     assert list(zones.lake.list("trained")) == []
+
+
+def test_slices_that_shards_filled_are_merged_and_others_are_not_mistaken_for_them(zones: Zones, monkeypatch) -> None:
+    monkeypatch.setattr(engine, "SLICE", 512)
+    whole = engine.index_bytes(made(zones.lake, ROWS).index)
+    for number in (1, 2):
+        assert module.fill_shard(zones.lake, "help", "e", ROWS, "auto", (number, 2)) == {1: 1_024, 2: 976}[number]
+    pieces = sorted(entry.path for entry in zones.lake.list("filled"))
+    assert len(pieces) == 4
+    assert engine.index_bytes(made(zones.lake, ROWS).index) == whole
+    # What is damaged is filled here; the control: what names itself soundly is taken for what it says.
+    (first, data), (_, other) = [
+        (path, piece) for path in pieces if engine.index_of(piece := zones.lake.read(path)).ntotal == 512
+    ][:2]
+    zones.lake.put(first, other)
+    assert engine.index_bytes(made(zones.lake, ROWS).index) == whole
+    zones.lake.put(first.replace(hashlib.sha256(data).hexdigest(), hashlib.sha256(other).hexdigest()), other)
+    zones.lake.delete(first)
+    assert engine.index_bytes(made(zones.lake, ROWS).index) != whole
+    moved = np.concatenate([ROWS[1:], ROWS[:1]])
+    beside = engine.index_bytes(made(zones.lake, moved).index)
+    module.forget_shards(zones.lake, "help")
+    assert not list(zones.lake.list("filled"))
+    assert engine.index_bytes(made(zones.lake, moved).index) == beside

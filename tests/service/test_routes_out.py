@@ -204,7 +204,7 @@ def test_every_route_is_described(url: str) -> None:
     assert schemas["SearchQuery"]["properties"]["k"]["maximum"] == 1000
     assert {"408", "413"} <= set(search["responses"])
     assert search["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].endswith("/SearchAnswer")
-    assert set(schemas["SearchAnswer"]["properties"]) == {"name", "version", "mode", "releases", "hits"}
+    assert set(schemas["SearchAnswer"]["properties"]) == {"name", "version", "arm", "mode", "releases", "hits"}
     for path, operations in document["paths"].items():
         for operation in operations.values():
             if path.startswith("/v1/"):

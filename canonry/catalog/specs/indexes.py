@@ -148,6 +148,9 @@ class IndexSpec(Spec):
     faiss_factory: str = Field(
         "auto", description="FAISS index factory string, inner product; auto chooses by the number of vectors."
     )
+    shards: int = Field(
+        1, description="Into so many partitions embedding and filling are cut, for a large corpus.", ge=1, le=1000
+    )
     golden_queries: tuple[GoldenQuery, ...] = Field((), description="Queries written by people.")
     golden_file: str | None = Field(None, description="JSON Lines of more: query, documents.")
     golden_labels: tuple[GoldenLabels, ...] = Field((), description="More from labeled retrievals.")

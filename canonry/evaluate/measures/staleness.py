@@ -26,7 +26,7 @@ def index_staleness(zones: Zones, catalog: Catalog, spec: MonitorSpec, at: dt.da
         built = json.loads(zones.lake.read(f"candidates/indexes/{name}/latest.json"))["version"]
     except NotFound:
         return [Finding({}, "unknown", f"{name}: nothing is built of its documents now")]
-    moved = move.moved_at.astimezone(dt.UTC).replace(tzinfo=None)
+    moved = move.here_since.astimezone(dt.UTC).replace(tzinfo=None)
     days = 0.0 if built == move.version else max((at - moved) / dt.timedelta(days=1), 0.0)
     state, words, bound = judge(days, days, bounds_of(spec), lambda each: f"{each:.0f} days")
     said = (

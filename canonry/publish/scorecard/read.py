@@ -164,7 +164,9 @@ def _index_versions(zones: Zones) -> list[IndexVersion]:
         name = each.manifest.name
         last = release.last_move(zones.published, "indexes", name)
         moves = tuple(
-            move for move in release.journalled_moves(zones.journal, "indexes", name) if move.version == each.version
+            move
+            for move in release.journalled_moves(zones.journal, "indexes", name)
+            if (move.canary or move).version == each.version
         )
         versions.append(IndexVersion(each, moves, last is not None and last.version == each.version))
     return versions
