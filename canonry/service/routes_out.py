@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import orjson
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -14,15 +13,15 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response, StreamingResponse
 
 from canonry import release
-from canonry.client._opened import Opened
 from canonry.release import Release, ReleaseError
-from canonry.search import Encode, Mode, Part, search_together
+from canonry.search import Mode
 from canonry.service import models_out as out
 from canonry.service.access import Caller, Gate, requires
 from canonry.service.library import Library
 from canonry.service.listings import listing, releases_of
 from canonry.service.problems import Problem
 from canonry.service.release_files import IMMUTABLE, SCOPES, SHORT, file_answer, refuse_but_one_audience, small_answer
+from canonry.service.searching import search
 from canonry.service.small_body import SMALL_BYTES, SmallBodyRoute
 from canonry.service.tables_out import ARROW, OpenTable
 from canonry.service.workers import Workers
@@ -122,7 +121,7 @@ def _add_indexes(routes: APIRouter, library: Library, workers: Workers) -> None:
         except ValidationError as error:
             wrong = error.errors(include_url=False, include_context=False, include_input=False)
             raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in wrong]) from None
-        return _json(await workers.run(_search, library, name, query, caller))
+        return _json(await workers.run(search, library, name, query, caller))
 
     @routes.get("/indexes/{name}/search", tags=["indexes"], response_model=out.SearchAnswer)
     async def search_index_by_text(
@@ -142,7 +141,7 @@ def _add_indexes(routes: APIRouter, library: Library, workers: Workers) -> None:
             found = out.SearchQuery(**asked, where={} if where is None else _WHERE.validate_json(where))
         except ValidationError as error:
             raise Problem(422, f"where: expected a JSON object of values by column: {_first(error)}") from None
-        return _json(await workers.run(_search, library, name, found, caller))
+        return _json(await workers.run(search, library, name, found, caller))
 
 
 def _add_prompts_and_models(routes: APIRouter, library: Library, workers: Workers) -> None:
@@ -244,43 +243,6 @@ def _add_files(routes: APIRouter, published: Storage, workers: Workers) -> None:
     for path, endpoint in doors.items():
         routes.add_api_route(path, endpoint, methods=["GET"], tags=["releases"], responses=answers)
         routes.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
-
-
-def _search(library: Library, name: str, query: out.SearchQuery, caller: Caller) -> dict[str, Any]:
-    access, identity = caller.access, caller.identity_of(query.caller)
-    # A version is of one release; what is under a channel may lie in several, one an audience.
-    more = [] if query.version else library.audiences(name, query.channel, access, identity)
-    try:
-        found = [library.index(name, query.version or query.channel, identity), *more]
-    except release.NotReleased:
-        if not more:
-            raise
-        found = more
-    releases = [opened for opened, _ in found]
-    first, arm = releases[0], next((arm for _, arm in found if arm), None)
-    mode = "dense" if query.text is None else first.text.checked_mode(query.mode)
-    if len(releases) > 1:
-        parts = [Part(each.text, _encode(each, library.encoder_threads)) for each in releases]
-        asked = query.text if query.text is not None else np.asarray(query.vector, np.float32)
-        hits = search_together(parts, asked, query.k, query.where, access, query.mode)
-    elif query.text is not None:
-        hits = first.search_text(query.text, query.k, query.where, access, library.encoder_threads, mode)
-    else:
-        hits = first.vectors.search(query.vector or [0.0], query.k, query.where, access)
-    fields = ("chunk_id", "document_id", "title", "text", "score", "metadata")
-    return {
-        "name": name,
-        "version": first.version,
-        "arm": arm,
-        "mode": mode,
-        "releases": {each.manifest.name: each.version for each in releases},
-        "hits": [{field: getattr(hit, field) for field in fields} for hit in hits],
-    }
-
-
-def _encode(opened: Opened, threads: int) -> Encode:
-    # A vector, or a search by words alone, needs no encoder, and so none is loaded.
-    return lambda texts: opened.text_encoder(threads).encode(texts)
 
 
 def _prompt(found: Release, _: object) -> dict[str, Any]:
