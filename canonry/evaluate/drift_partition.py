@@ -86,14 +86,14 @@ def _made_from(lake_zone: Storage, catalog: Catalog, day: dt.date) -> dict[str, 
     specs = {name: spec.model_dump(mode="json") for name, spec in sorted(catalog.drifts.items())}
     encoders = {spec.encoder: _sha256(catalog, spec.encoder) for spec in catalog.drifts.values()}
     days = {each for spec in catalog.drifts.values() for part in window_of(spec, day) or () for each in part}
-    partitions = {}
+    inputs = {}
     for kind in _READ:
         for each in sorted(days):
             path = f"{lake.folder(kind, each)}/{lake.MANIFEST}"
             if lake_zone.head(path):
-                partitions[path] = hashlib.sha256(lake_zone.read(path)).hexdigest()
+                inputs[f"lake/{path}"] = hashlib.sha256(lake_zone.read(path)).hexdigest()
     said = hashlib.sha256(json.dumps(specs, sort_keys=True).encode()).hexdigest()
-    return {"drifts": said, "encoders": encoders, "partitions": partitions, "code": CODE}
+    return {"drifts": said, "encoders": encoders, "inputs": inputs, "measured_by": CODE}
 
 
 def _sha256(catalog: Catalog, encoder: str) -> str | None:

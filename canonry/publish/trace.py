@@ -20,6 +20,7 @@ from canonry.storage import NotFound, Storage, Zones
 MADE_FROM: dict[str, tuple[str, ...]] = {
     "agreement_daily": ("agreement",),
     "cost_daily": ("inferences", "charges"),
+    "drift_daily": ("drift",),
     "feedback_daily": ("feedback_rates",),
     "latency_hourly": ("inferences",),
     "quality_daily": ("estimates",),

@@ -21,7 +21,7 @@ from canonry.storage import Zones, open_zones
 
 PROJECT = Path(__file__).parents[2] / "dbt"
 DAYS = [dt.date(2026, 11, day) for day in (1, 2, 3, 4)]
-MARTS = ("agreement_daily", "cost_daily", "feedback_daily", "latency_hourly", "quality_daily")
+MARTS = ("agreement_daily", "cost_daily", "drift_daily", "feedback_daily", "latency_hourly", "quality_daily")
 MODELS = [("openai", "gpt-4o"), ("openai", "gpt-4o-mini"), ("nobody", "m-1"), (None, None)]
 ENVELOPE = {"received_at": dt.datetime(2026, 11, 5), "source": "test", "schema_version": 1, "digest": "0"}
 
@@ -40,6 +40,7 @@ class World:
     estimates: list[Row] = field(default_factory=list)
     agreement: list[Row] = field(default_factory=list)
     feedback_rates: list[Row] = field(default_factory=list)
+    drift: list[Row] = field(default_factory=list)
 
 
 TIMES = {
@@ -193,5 +194,10 @@ def make_world(choose: random.Random) -> World:
         known = {"value": 0.7, "interval_low": 0.5, "interval_high": 0.85, "effective": 31.5, "simulated": True}
         world.feedback_rates.append({**rate, **known, "slice": "all"})
         world.feedback_rates.append({**rate, "slice": "team,product", "product": "search", "refused": "no overlap"})
+        tested = {"drift": "docs", "product": "search", "measure": "embedding", "level": 2e-5, "window_end": day}
+        tested |= {"reference_start": DAYS[0], "window_start": DAYS[0], "reference_askers": 60, "window_askers": 30}
+        figure = {"value": 2.5, "typical": 1.0, "noise": 1.4, "p_value": 1e-6, "alarm": True}
+        world.drift.append({**tested, **figure, "part": "questions"})
+        world.drift.append({**tested, "part": "answers", "refused": "12 askers, at least 30 are needed"})
         world.agreement.append({**measured, "metric": "kappa", "annotator": "1", "other_annotator": "2"})
     return world

@@ -23,6 +23,7 @@ DAY = DAYS[1]
 KEYS = {
     "agreement_daily": ("scheme", "metric"),
     "cost_daily": ("team", "product", "feature", "provider", "response_model", "prompt_name", "prompt_version"),
+    "drift_daily": ("drift", "product", "part"),
     "feedback_daily": ("signal", "slice"),
     "latency_hourly": ("hour", "product", "provider", "response_model"),
     "quality_daily": ("product", "estimator"),
@@ -111,6 +112,7 @@ def test_feedback_daily_keeps_both_figures_and_refusals(tables: Tables) -> None:
         ("quality_daily", "estimates", {}),
         ("feedback_daily", "feedback_rates", {"effective": "effective_known"}),
         ("agreement_daily", "agreement", {}),
+        ("drift_daily", "drift", {}),
     ],
 )
 def test_what_is_estimated_reaches_its_table_in_every_column(

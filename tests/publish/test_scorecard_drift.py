@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from canonry import lake
+from canonry.publish import publish_tables
 from canonry.publish.scorecard import PATH, publish_scorecard
 from canonry.storage import Zones
 from tests.evaluate.asked import call, write_calls
@@ -39,6 +40,8 @@ def write_drift(zones: Zones) -> None:
         measured("retrieved", None, refused="12 askers"),
     )
     put(zones, "drift", measured("questions", 0.2), day=DAYS[-2])
+    tests = lake.read(zones.lake, "drift", DAYS[-2:], with_day=True)
+    publish_tables(zones, {"drift_daily": tests}, now=NOW, lineage={})
     grown = {"words": "refund, invoice", "reference_share": 0.0, "window_share": 0.31, "difference": 0.31}
     sure = {"interval_low": 0.18, "interval_high": 0.44, "p_value": 0.0002}
     topic = {"drift": "d", "product": "docs", "part": "questions", "topic": 1, **grown, **sure}

@@ -1,4 +1,4 @@
-"""Drift: what calls are about against a reference, by test; what is new; shown from the lake's rows."""
+"""Drift: what calls are about against a reference, by test; what is new; shown from drift_daily."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page shows of drift: rows of the lake, and the texts of the few calls that are examples, masked."""
+"""What the page shows of drift: tests, other rows of the lake, and texts of the few calls that are examples, masked."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class DriftRows:
     """Rows as in the lake, with their day."""
 
     tests: Sequence[Row] = ()
-    """`lake/drift` of the page's days."""
+    """`drift_daily` of the page's days."""
     topics: Sequence[Row] = ()
     """`lake/drift_topics` of the last day that has any: those that grew."""
     prompts: Sequence[Row] = ()
@@ -43,9 +43,10 @@ class DriftRows:
     """What was answered."""
 
 
-def read_drift(lake_zone: Storage, first: dt.date | None, shows_texts: Callable[[str], bool]) -> DriftRows:
-    """Read what was measured from `first` on. Texts are of products that `shows_texts` allows."""
-    tests = _rows(lake_zone, "drift", first)
+def read_drift(
+    lake_zone: Storage, tests: Sequence[Row], first: dt.date | None, shows_texts: Callable[[str], bool]
+) -> DriftRows:
+    """Read what was measured from `first` on, beside the tests. Texts are of products that `shows_texts` allows."""
     topics = [row for row in _rows(lake_zone, "drift_topics", first, last=1) if row["found"]]
     prompts = _rows(lake_zone, "prompt_drift", first, last=WEEK)
     shares = _rows(lake_zone, "consistency", first, last=1)
@@ -61,11 +62,9 @@ def read_drift(lake_zone: Storage, first: dt.date | None, shows_texts: Callable[
     return DriftRows(tests, grown, prompts, shares, pairs[:MOST_PAIRS], questions, answers)
 
 
-def _rows(lake_zone: Storage, kind: str, first: dt.date | None, last: int | None = None) -> list[Row]:
+def _rows(lake_zone: Storage, kind: str, first: dt.date | None, last: int) -> list[Row]:
     """Rows from the day `first` on, of the last so many days that have any."""
     days = [day for day in lake.days(lake_zone, kind) if first is None or day >= first]
-    if last is None:
-        return lake.read(lake_zone, kind, days, with_day=True).to_pylist()
     found: list[Row] = []
     held = 0
     for day in reversed(days):
