@@ -198,7 +198,8 @@ def _where_next(console: Console, zones: Zones) -> None:
         "  Real: the documents, the index, retrieval, answers, latency, tokens, and what the platform did with them.\n"
         "\n[bold]Where to look next[/bold]\n"
         f"  {escape(zones.published.url)}/scorecard/index.html: all of this as one page, for a browser\n"
-        "  make ui: the graph, its checks, each asset's evidence\n"
+        "  make ui: the graph, its checks, each asset's evidence; as nobody asks the assistant any more, the monitor\n"
+        "    assistant-freshness then opens an incident, and rightly\n"
         f"  {program} status: zones, days, releases, labels\n"
         f"  {program} releases list: what is published, and its versions\n"
         f'  {program} index search {INDEX} "merge two tables"\n'
