@@ -161,7 +161,7 @@ def _check(name: str, spec: MonitorSpec) -> dg.AssetChecksDefinition:
         additional_deps=[LOOKS],
         name=name.replace("-", "_").replace(".", "_"),
         description=spec.description,
-        metadata={**governed("monitors", name), "owner": ", ".join(owners(spec.owner)), "runbook": spec.runbook},
+        metadata={**governed("monitors", name), "owner": ", ".join(owners(spec.owner)), "runbook": _runbook(spec)},
     )
     def monitor(platform: Platform) -> dg.AssetCheckResult:
         last = last_look(platform.zones.journal)
@@ -174,10 +174,20 @@ def _check(name: str, spec: MonitorSpec) -> dg.AssetChecksDefinition:
             passed=not broken and not any(row["state"] in ("broken", "failed") for row in found),
             severity=severity,
             description="\n".join(said) or "Nothing of it was measured yet.",
-            metadata={"incidents": len(broken), "looked_at": str(last.at) if last and found else "never"},
+            metadata={
+                "incidents": len(broken),
+                "looked_at": str(last.at) if last and found else "never",
+                "runbook": _runbook(spec),
+            },
         )
 
     return monitor
+
+
+def _runbook(spec: MonitorSpec) -> dg.MetadataValue:
+    """What to do when it is broken: a link where it is an address, else a file of the repository and its part."""
+    web = spec.runbook.startswith(("https://", "http://"))
+    return dg.MetadataValue.url(spec.runbook) if web else dg.MetadataValue.path(spec.runbook)
 
 
 def _said(incident: Incident) -> str:
