@@ -151,6 +151,59 @@ def gaps(
         console.print(table)
 
 
+@app.command()
+def erase(
+    reason: Annotated[str, typer.Option(help="Why, for those who read the journal.")],
+    call: Annotated[list[str] | None, typer.Option(help="A call whose text must go; as often as there are.")] = None,
+    user: Annotated[
+        list[str] | None, typer.Option(help="A `user_hash`: everything of this person; as often as there are.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, change nothing.")] = False,
+) -> None:
+    """Take the words of a call, or of all calls of a person, out of every index.
+
+    Releases whose documents were made of them, by a query over the lake or from a gold set, are yanked and their files
+    deleted; a channel goes back to the nearest version that stays. Where nobody can tell what a release was made of, it
+    goes too. Builds from now on leave the calls out: build the index again. Landing, lake and gold sets stay.
+
+    Example: canonry index erase --user 0123456789abcdef0123456789abcdef --reason "asked to be forgotten" --dry-run
+
+    Example: canonry index erase --call 01HZX3 --call 01HZX4 --reason "a customer's contract"
+    """
+    import datetime as dt
+
+    from canonry.index.erased import keep, whose
+    from canonry.index.erasure import forget_text, touched_by
+    from canonry.publish import erase_and_journal
+    from canonry.storage import open_zones
+
+    if not call and not user:
+        raise typer.BadParameter("say which: --call or --user")
+    zones, now = open_zones(), dt.datetime.now(dt.UTC)
+    with said(ReleaseError):
+        erasure = whose(zones.lake, call or (), user or ())
+        if not dry_run:
+            # First: what is built from now on is built without them.
+            keep(zones.journal, erasure, reason, now)
+        touched = touched_by(zones, erasure)
+        console.print(f"{len(erasure.calls):,} calls; {'would go' if dry_run else 'gone'} of indexes:")
+        table = table_of("index", "version", "is", "documents", text="channels")
+        for each in touched:
+            documents = "cannot be told" if each.documents is None else f"{each.documents:,}"
+            kind = "release" if each.released else "candidate"
+            table.add_row(each.name, each.version, kind, documents, ", ".join(each.channels))
+        if touched and not dry_run:
+            for name in dict.fromkeys(each.name for each in touched if each.released):
+                versions = [each.version for each in touched if each.released and each.name == name]
+                moved = erase_and_journal(zones, "indexes", name, versions, reason=reason, now=now)
+                for channel, target in moved.items():
+                    where = f"goes back to {target}" if target else "gives nothing until the index is built again"
+                    console.print(f"indexes/{name} {channel}: {where}")
+        if not dry_run:
+            forget_text(zones, erasure, touched)
+    console.print(table if table.row_count else "none")
+
+
 def _spec(specs: Mapping[str, IndexSpec], name: str) -> IndexSpec:
     from canonry.index.errors import IndexBuildError
 

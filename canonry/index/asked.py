@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from canonry import lake, release
 from canonry.catalog.specs import GoldenFeedback, GoldenLabels
+from canonry.index.erased import erased
 from canonry.index.tables import documents_path, read_if_there
 from canonry.messages import answer_text, question_text
 from canonry.retrieval import retrieved_in_traces
@@ -44,8 +45,10 @@ def labeled_queries(source: GoldenLabels, name: str, zones: Zones) -> dict[str, 
     items = pq.read_table(io.BytesIO(found.read("items.parquet")), columns=["inference_id", "day", "field", "value"])
     right = pc.and_(pc.equal(items["field"], source.field), pc.equal(items["value"], source.value))
     by_day: dict[dt.date, set[str]] = defaultdict(set)
+    gone = erased(zones).calls
     for row in items.filter(right).to_pylist():
-        by_day[row["day"]].add(row["inference_id"])
+        if row["inference_id"] not in gone:
+            by_day[row["day"]].add(row["inference_id"])
     return _known(zones.lake, name, by_day)
 
 
@@ -57,6 +60,7 @@ def feedback_queries(source: GoldenFeedback, name: str, zones: Zones) -> dict[st
     days = lake.days(zones.lake, "inferences")[-source.days :]
     given = [day for day in lake.days(zones.lake, "feedback") if days and day >= days[0]]
     feedback = lake.read(zones.lake, "feedback", given, ["inference_id", "signal", "value", "origin"])
+    feedback = erased(zones).without(feedback)
     feedback = feedback.filter(pc.and_(pc.equal(feedback["signal"], source.signal), pc.is_valid(feedback["value"])))
     means = feedback.group_by("inference_id").aggregate([("value", "mean")])
     liked = means.filter(pc.greater_equal(means["value_mean"], source.at_least))["inference_id"]

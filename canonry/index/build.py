@@ -12,7 +12,7 @@ import pyarrow as pa
 from canonry.catalog import IndexSpec
 from canonry.embedded import embed
 from canonry.encode import EncoderFiles, encoder_digest
-from canonry.index import candidate, carried, store, tables
+from canonry.index import candidate, carried, made_of, store, tables
 from canonry.index.assemble import assemble, fill_shard, forget_shards, train
 from canonry.index.audiences import (
     EVERYBODY,
@@ -91,6 +91,7 @@ def read_documents(zones: Zones, name: str, spec: IndexSpec, encoder: EncoderFil
     """Documents of the spec's sources → `documents/index=NAME`. No rows: an optional index without documents yet."""
     found = documents_of(name, spec, zones, encoder.dimension)
     put_passage_vectors(zones.lake, name, encoder, found.table, found.vectors)
+    made_of.put(zones.lake, name, found.made_of)
     left_out = pa.table({"file": list(found.left_out), "reason": list(found.left_out.values())}, tables.LEFT_OUT)
     tables.put_table(zones.lake, tables.left_out_path(name), left_out)
     written = tables.put_table(zones.lake, tables.documents_path(name), found.table)
@@ -194,6 +195,9 @@ def build_candidate(
         **candidate.access_of(chunks),
     }
     lineage = {**lineage_of(zones, name, spec), "training": asdict(made.training) if made.training else None}
+    version = store.version_of(files, carrying.files)
+    # First, so that there is no candidate of which nobody can tell what it is made of.
+    made_of.put_beside(zones.lake, name, release_name, version, set(chunks["document_id"].to_pylist()))
     return store.put_candidate(zones.lake, release_name, files, metadata, lineage, carrying.files)
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 from canonry.catalog import IndexSpec
 from canonry.catalog.specs import Files, GoldAnswers, JsonLines, Query, Source, Vectors
 from canonry.index.columns import Columns
+from canonry.index.erased import erased
 from canonry.index.errors import IndexBuildError
 from canonry.index.json_lines import Problems, Row, read_rows, text_of
 from canonry.index.sources.files import file_rows
@@ -34,6 +35,8 @@ class Documents:
     """Files that could not be read, by name, with the reason, where the spec says to leave them out."""
     vectors: dict[str, np.ndarray] = field(default_factory=dict)
     """Vectors that came with passages, by document_id: float32 (dimension,)."""
+    made_of: tuple[tuple[str, str | None], ...] = ()
+    """Documents that are made of calls, and which; None where nobody can tell."""
 
 
 def documents_of(name: str, spec: IndexSpec, zones: Zones, dimension: int | None = None) -> Documents:
@@ -58,6 +61,8 @@ class _Reading:
         self._documents: dict[str, dict[str, Any]] = {}
         self._first: dict[str, str] = {}
         self._left_out: dict[str, str] = {}
+        self._made_of: list[tuple[str, str | None]] = []
+        self._erased = erased(zones)
         self._vectors: dict[str, np.ndarray] = {}
 
     def take(self, number: int, source: Source) -> None:
@@ -85,7 +90,7 @@ class _Reading:
         if any(row[FORMAT.name] != "plain" for row in rows):
             fields.append(FORMAT)
         table = pa.Table.from_pylist(rows, schema=pa.schema([*DOCUMENTS, *fields]))
-        return Documents(table, self._left_out, self._vectors)
+        return Documents(table, self._left_out, self._vectors, tuple(self._made_of))
 
     def _rows(self, source: Source, location: str, where: str) -> Iterator[Row]:
         match source:
@@ -94,9 +99,9 @@ class _Reading:
             case Files():
                 return file_rows(source, location, self._problems, self._left_out)
             case Query():
-                return query_rows(source, self._zones.lake, where)
+                return query_rows(source, self._zones.lake, where, self._erased)
             case GoldAnswers():
-                return gold_rows(source, self._zones.published, where)
+                return gold_rows(source, self._zones.published, where, self._erased)
             case Vectors():
                 return passage_rows(source, location, self._dimension, self._problems)
 
@@ -122,6 +127,7 @@ class _Reading:
             FORMAT.name: names.format or row.values["format"],
             **self._own.of(row, source.metadata, names.access, problems),
         }
+        self._made_of += [(document_id, call) for call in row.calls]
         if row.vector is not None:
             self._vectors[document_id] = row.vector
 

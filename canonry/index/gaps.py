@@ -22,6 +22,7 @@ from canonry.embedded import embed
 from canonry.encode import EncoderFiles
 from canonry.index import candidate, tables
 from canonry.index.asked import Asked, asked_of
+from canonry.index.erased import erased
 from canonry.index.errors import IndexBuildError
 from canonry.redact import Mask
 from canonry.storage import Zones
@@ -44,6 +45,8 @@ GAPS = pa.schema(
 )
 """Columns of the table, a row a gap, the one with most questions first. `share`: of all questions that were looked at;
 `similarity`: the median of its questions' best matches; gap 0 holds the far questions that are like too few others."""
+
+GAPS_FOLDER = "coverage_gaps"
 
 _TOGETHER = 0.45
 """Mean cosine distance up to which questions are said to ask for the same."""
@@ -89,7 +92,7 @@ def coverage_gaps(zones: Zones, name: str, spec: IndexSpec) -> Gaps:
 
 def gaps_path(name: str) -> str:
     """Path in the lake of an index's coverage gaps."""
-    return f"coverage_gaps/index={name}/part-0.parquet"
+    return f"{GAPS_FOLDER}/index={name}/part-0.parquet"
 
 
 def clusters(vectors: np.ndarray, smallest: int) -> np.ndarray:
@@ -109,8 +112,9 @@ def clusters(vectors: np.ndarray, smallest: int) -> np.ndarray:
 
 def _asked(zones: Zones, name: str, days: Sequence[dt.date]) -> dict[str, tuple[dt.date, Asked]]:
     found = {}
+    gone = erased(zones)
     for day in days:
-        calls = lake.read(zones.lake, "inferences", [day], ["inference_id", "index_name"])
+        calls = gone.without(lake.read(zones.lake, "inferences", [day], ["inference_id", "index_name"]))
         own = calls.filter(pc.equal(calls["index_name"], name))["inference_id"].to_pylist()
         for inference_id, asked in sorted(asked_of(zones.lake, day, own).items() if own else ()):
             if asked.question.strip():

@@ -26,6 +26,8 @@ class Row:
     values: dict[str, Any]
     vector: np.ndarray | None = None
     """Of a passage that came with one: float32 (dimension,)."""
+    calls: tuple[str | None, ...] = ()
+    """Of what is made of calls: which, None where nobody can tell."""
 
     @property
     def place(self) -> str:

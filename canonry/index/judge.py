@@ -10,10 +10,11 @@ from canonry import release
 from canonry.catalog import IndexSpec
 from canonry.embedded import embed
 from canonry.encode import EncoderFiles
-from canonry.index import candidate, carried, gate, store, tables
+from canonry.index import candidate, carried, gate, made_of, store, tables
 from canonry.index.answers import Contender
 from canonry.index.audiences import EVERYBODY, Audience, golden_for, releases_of
 from canonry.index.chunks import embedded_texts
+from canonry.index.erased import erased
 from canonry.index.errors import IndexBuildError
 from canonry.index.golden import Golden, golden_queries
 from canonry.index.passage_vectors import chunk_vectors
@@ -109,10 +110,13 @@ def release_candidate(zones: Zones, name: str) -> store.Candidate:
         reasons = "; ".join(answer["reasons"])
         raise IndexBuildError(f"index {name}: candidate {version} did not pass its gate: {reasons}")
     move = release.last_move(zones.published, "indexes", name)
-    if move and move.version not in (version, answer["released_version"]):
+    yanked = move is not None and release.is_yanked(zones.published, "indexes", name, move.version)
+    if move and not yanked and move.version not in (version, answer["released_version"]):
         found = f"was compared with {answer['released_version']}, but {move.version} is released now"
         raise IndexBuildError(f"index {name}: candidate {version} {found}; check it again")
     built = store.read_candidate(zones.lake, name, version)
+    if made_of.documents_of(zones.lake, name, version, built.lineage, erased(zones).calls):
+        raise IndexBuildError(f"index {name}: candidate {version} holds what was erased since; build it again")
     files = {**built.files, **carried.read_carried(zones.lake, built.carried)}
     return store.Candidate(version, files, built.carried, {**built.metadata, "gate": answer}, built.lineage)
 
@@ -148,7 +152,7 @@ def _golden(zones: Zones, name: str, spec: IndexSpec, audience: Audience) -> lis
 def _released(zones: Zones, name: str, golden: list[Golden]) -> Contender | None:
     try:
         found = release.resolve(zones.published, "indexes", name)
-    except release.NotReleased:
+    except (release.NotReleased, release.Withdrawn):
         return None
     return _contender_of(zones, found, golden)
 

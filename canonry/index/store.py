@@ -39,7 +39,7 @@ def put_candidate(
     carried: Mapping[str, File] | None = None,
 ) -> str:
     """Keep a candidate and make it the latest; returns its version."""
-    version = _version(files, carried or {})
+    version = version_of(files, carried or {})
     folder = _folder(name, version)
     for path, data in files.items():
         put_if_changed(lake, f"{folder}/{path}", data)
@@ -73,7 +73,7 @@ def read_candidate(lake: Storage, name: str, version: str) -> Candidate:
     about = json.loads(lake.read(f"{folder}/candidate.json"))
     files = {path: lake.read(f"{folder}/{path}") for path in about["files"]}
     carried = {path: File(**file) for path, file in about.get("carried", {}).items()}
-    found = _version(files, carried)
+    found = version_of(files, carried)
     if found != version:
         raise IndexBuildError(f"{lake.url}/{folder}: is damaged (its bytes are version {found}); build it again")
     return Candidate(version, files, carried, about["metadata"], about["lineage"])
@@ -97,6 +97,26 @@ def read_gate(lake: Storage, name: str, version: str) -> dict[str, Any] | None:
         return None
 
 
+def candidates(lake: Storage) -> list[tuple[str, str]]:
+    """Name and version of every candidate that is kept."""
+    parts = [entry.path.split("/") for entry in lake.list("candidates/indexes")]
+    return [(each[2], each[3]) for each in parts if each[4:] == ["candidate.json"]]
+
+
+def read_about(lake: Storage, name: str, version: str) -> dict[str, Any]:
+    """What a candidate is: its `metadata`, `lineage` and `files`."""
+    return json.loads(lake.read(f"{_folder(name, version)}/candidate.json"))
+
+
+def remove_candidate(lake: Storage, name: str, version: str) -> None:
+    """Take a candidate away; where it was built last, there is nothing to release."""
+    if latest_version(lake, name) == version:
+        no_candidate(lake, name)
+    lake.delete(f"{_folder(name, version)}/candidate.json")
+    for entry in list(lake.list(_folder(name, version))):
+        lake.delete(entry.path)
+
+
 def judged_candidates(lake: Storage) -> list[dict[str, Any]]:
     """`index`, `version` and `gate` of every candidate that a gate has judged, by name and version."""
     found = []
@@ -107,7 +127,8 @@ def judged_candidates(lake: Storage) -> list[dict[str, Any]]:
     return found
 
 
-def _version(files: Mapping[str, bytes], carried: Mapping[str, File]) -> str:
+def version_of(files: Mapping[str, bytes], carried: Mapping[str, File]) -> str:
+    """The version that a release of these files has."""
     return payload_version({**{path: File.of(data) for path, data in files.items()}, **carried})
 
 

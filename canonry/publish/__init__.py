@@ -1,6 +1,7 @@
 """Hands back what is canonical: tables, prompts and models as releases, every move of a channel journalled."""
 
 from canonry.publish.catalog import publish_models, publish_prompts, unpublished
+from canonry.publish.erasure import erase_and_journal
 from canonry.publish.moves import (
     Outcome,
     promote_and_journal,
@@ -17,6 +18,7 @@ from canonry.publish.waiting import uncompared
 
 __all__ = [
     "Outcome",
+    "erase_and_journal",
     "promote_and_journal",
     "prune_and_journal",
     "publish_models",

@@ -13,7 +13,7 @@ from canonry.release._journalled import journal_path, journalled_moves
 from canonry.release._local import LocalFiles, local_files, made_from
 from canonry.release._manifest import File, Manifest, payload_version
 from canonry.release._paths import KINDS, Kind, is_version
-from canonry.release._retire import prunable, prune, unyank, yank
+from canonry.release._retire import erase, prunable, prune, unyank, yank
 from canonry.release._store import Release, list_releases, names, publish, verify
 from canonry.release._yank import Yank, is_yanked, yank_of
 
@@ -36,6 +36,7 @@ __all__ = [
     "Withdrawn",
     "Yank",
     "channels",
+    "erase",
     "in_force",
     "is_version",
     "is_yanked",

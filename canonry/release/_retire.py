@@ -39,6 +39,17 @@ def yank(
     return yank_of(published, kind, name, version) or made
 
 
+def erase(published: Storage, kind: str, name: str, version: str) -> None:
+    """Delete the files of a release that was yanked; that it was stays known. Raises ReleaseError for another."""
+    folder = release_folder(kind, name, version)
+    if yank_of(published, kind, name, version) is None:
+        raise ReleaseError(f"{kind}/{name} {version}: is not yanked, and so not erased")
+    published.delete(f"{folder}/{MANIFEST}")
+    for entry in list(published.list(folder)):
+        if not entry.path.endswith(f"/{YANKED}"):
+            published.delete(entry.path)
+
+
 def unyank(published: Storage, kind: str, name: str, version: str) -> None:
     """Let a release be opened again. Raises ReleaseError for one that is not yanked."""
     path = f"{release_folder(kind, name, version)}/{YANKED}"

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from canonry import lake, release
 from canonry.index.documents import documents_of
+from canonry.index.erased import Erased, keep
 from canonry.index.errors import IndexBuildError
 from canonry.label.gold.build import ITEMS
 from canonry.storage import Zones
@@ -201,7 +202,7 @@ def test_gold_answers_are_documents_but_for_those_held_out(zones: Zones, make_sp
         documents_of("x", make_spec(documents=source), zones)
     blank = dict.fromkeys(ITEMS.names) | {"field": "grounded", "value": "yes", "split": "train", "day": NOW.date()}
     items = [
-        blank | {"item_id": "i1", "question": "How?", "answer": "So."},
+        blank | {"item_id": "i1", "inference_id": "call-1", "question": "How?", "answer": "So."},
         blank | {"item_id": "i2", "question": "Why?", "answer": "Hm.", "value": "no"},
         blank | {"item_id": "i3", "question": "When?", "answer": "Now.", "split": "test"},
     ]
@@ -219,6 +220,9 @@ def test_gold_answers_are_documents_but_for_those_held_out(zones: Zones, make_sp
     ]
     with pytest.raises(IndexBuildError, match=r"documents\.field: gold set groundedness has no 'helpful'"):
         documents_of("x", make_spec(documents={**source, "field": "helpful"}), zones)
+    assert documents_of("x", make_spec(documents=source), zones).made_of == (("gold/groundedness/i1", "call-1"),)
+    keep(zones.journal, Erased(frozenset({"call-1"})), "asked to be forgotten", NOW)
+    assert documents_of("x", make_spec(documents=source, optional=True), zones).table.num_rows == 0
 
 
 VECTORS = [[3.0, 4.0], [0.0, 2.0]]

@@ -84,6 +84,11 @@ class Query(_Columns):
     kind: Literal["query"] = Field(description="Rows that a query finds in the lake.")
     sql: str = Field(description="One DuckDB SELECT over the lake's kinds, such as `contents`; `day` is a column.")
     days: int = Field(90, description="How many of each kind's last days with rows are read.", gt=0)
+    call: str = Field(
+        "inference_id",
+        description="Column, where there is one: the call, or list of calls, that a row is made of. Where a row has "
+        "none, an erasure of anybody takes the index's releases away.",
+    )
 
 
 class GoldAnswers(Strict):

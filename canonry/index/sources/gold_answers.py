@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from canonry import release
 from canonry.catalog.specs import GoldAnswers
+from canonry.index.erased import Erased
 from canonry.index.errors import IndexBuildError
 from canonry.index.json_lines import Row
 from canonry.storage import Storage
@@ -16,8 +17,8 @@ from canonry.storage import Storage
 ITEMS = "items.parquet"
 
 
-def gold_rows(source: GoldAnswers, published: Storage, where: str) -> Iterator[Row]:
-    """A row an answer, its question the title; none where the set is not released yet."""
+def gold_rows(source: GoldAnswers, published: Storage, where: str, erased: Erased) -> Iterator[Row]:
+    """A row an answer that is not erased, its question the title; none where the set is not released yet."""
     try:
         found = release.resolve(published, "gold", source.gold, source.channel)
     except release.NotReleased:
@@ -30,6 +31,8 @@ def gold_rows(source: GoldAnswers, published: Storage, where: str) -> Iterator[R
         # What is held out to test scorers with must not be found word for word by what they judge.
         if (item["field"], item["value"]) != (source.field, source.value) or item["split"] == "test":
             continue
+        if item["inference_id"] in erased.calls:
+            continue
         values = {
             "document_id": f"gold/{source.gold}/{item['item_id']}",
             "title": item["question"],
@@ -38,4 +41,4 @@ def gold_rows(source: GoldAnswers, published: Storage, where: str) -> Iterator[R
             "updated_at": item["day"],
             "access": list(source.access),
         }
-        yield Row(f"gold/{source.gold} {found.version}", number, values)
+        yield Row(f"gold/{source.gold} {found.version}", number, values, calls=(item["inference_id"],))

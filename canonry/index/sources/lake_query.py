@@ -11,17 +11,21 @@ from sqlglot import exp
 
 from canonry import lake
 from canonry.catalog.specs import Query
+from canonry.index.erased import Erased
 from canonry.index.errors import IndexBuildError
 from canonry.index.json_lines import Row
 from canonry.storage import Storage
 
 
-def query_rows(source: Query, lake_zone: Storage, where: str) -> Iterator[Row]:
-    """A row a row of the query's. Raises IndexBuildError where it is no SELECT, or DuckDB refuses it."""
+def query_rows(source: Query, lake_zone: Storage, where: str, erased: Erased) -> Iterator[Row]:
+    """A row a row of the query's, which does not see what is erased.
+
+    Raises IndexBuildError where it is no SELECT, or DuckDB refuses it.
+    """
     with duckdb.connect(":memory:") as connection:
         for kind in _kinds(source.sql, where):
             days = lake.days(lake_zone, kind)[-source.days :]
-            connection.register(kind, lake.read(lake_zone, kind, days, with_day=True))
+            connection.register(kind, erased.without(lake.read(lake_zone, kind, days, with_day=True)))
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         try:
@@ -30,7 +34,9 @@ def query_rows(source: Query, lake_zone: Storage, where: str) -> Iterator[Row]:
             told = " ".join(str(error).split("\n\n")[0].split())
             raise IndexBuildError(f"{where}.sql: {told}") from None
     for number, values in enumerate(found.to_pylist(), start=1):
-        yield Row(f"{where}.sql", number, values)
+        call = values.get(source.call)
+        calls = tuple(call) if isinstance(call, list) and call else (call if isinstance(call, str) else None,)
+        yield Row(f"{where}.sql", number, values, calls=calls)
 
 
 def _kinds(sql: str, where: str) -> list[str]:
