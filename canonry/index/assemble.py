@@ -124,7 +124,7 @@ def train(
         data = _read(lake, name, known)
         if data is not None:
             return engine.index_of(data), known, known.factory
-    chosen = factory_for(factory, count)
+    chosen = factory_for(factory, count, dimension)
     trained = engine.train(vectors, chosen)
     if not engine.learns(trained):
         return trained, None, chosen

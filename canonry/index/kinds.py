@@ -14,6 +14,7 @@ import faiss
 import numpy as np
 
 from canonry.index.recall import FOUND, Asked, Recall, measure_recall
+from canonry.index.vectors import innermost
 
 swig: Any = faiss
 """Its stubs do not know its classes. What is cast down does not own the index: whoever casts must keep the index."""
@@ -23,12 +24,16 @@ AUTO = "auto"
 EXACT_UP_TO = 50_000
 """Vectors: a query over so many takes about 5 ms by exact search, and nothing need be tuned."""
 
-SURE = 0.99
-"""Confidence with which the queries tuned by must show the recall: more than the gate asks of others."""
+SURE = 0.999
+"""Confidence with which the queries tuned by must show the recall: more than the gate asks of others, who differ too.
 
-_PROBES = tuple(2**power for power in range(13))
-_REFINED = (2, 4, 8, 16, 32, 64)
-_EXPLORED = (16, 32, 64, 128, 256, 512, 1024)
+With 0.99, an effort that just passed would fail the gate three times in ten.
+"""
+
+_PROBES = (1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 91, 128, 181, 256, 362, 512, 724, 1024, 1448, 2048, 2896, 4096)
+_REFINED = (2, 3, 4, 6, 8, 12, 16, 32, 64)
+_EXPLORED = (16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 512, 768, 1024)
+"""Fine steps where indexes usually end: whoever has to take the next one searches longer than need be."""
 
 
 @dataclass(frozen=True)
@@ -55,17 +60,21 @@ class Tuned:
         return asdict(self)
 
 
-def factory_for(factory: str, count: int) -> str:
-    """The FAISS factory string, where the spec's is `auto`: exact search, or beyond EXACT_UP_TO lists of RaBitQ codes.
+def factory_for(factory: str, count: int, dimension: int) -> str:
+    """The FAISS factory string, where the spec's is `auto`: exact search, or beyond EXACT_UP_TO a graph and refinement.
 
-    J. Gao and C. Long, RaBitQ: Quantizing High-Dimensional Vectors with a Theoretical Error Bound (2024). A list holds
-    about as many rows as there are lists: that keeps choosing lists and looking through them alike.
+    The graph is over the half of the main axes that say most (88 % of the variance of all-MiniLM-L6-v2), eight bits
+    each: a comparison reads an eighth of a vector, so that building and searching take less; the full vectors put right
+    what that blurs. Over 10,000 real vectors at a recall@10 of 0.99, lists of RaBitQ codes answered a third as many
+    queries as this graph (three quarters of the lists had to be looked at), a graph over full vectors two thirds.
+    Y. Malkov and D. Yashunin, Efficient and Robust Approximate Nearest Neighbor Search Using Hierarchical Navigable
+    Small World Graphs (2018).
     """
     if factory != AUTO:
         return factory
     if count <= EXACT_UP_TO:
         return "Flat"
-    return f"IVF{2 ** round(math.log2(math.sqrt(count)))},RaBitQfs,Refine(Flat)"
+    return f"PCA{max(1, dimension // 2)},HNSW32,SQ8,Refine(Flat)"
 
 
 def tune(index: Any, vectors: np.ndarray, asked: Asked, least: float) -> Tuned | None:
@@ -93,7 +102,7 @@ def set_effort(index: Any, effort: Effort) -> None:
     kind = swig.downcast_index(index)
     if effort.k_factor is not None:
         kind.k_factor = effort.k_factor
-        kind = swig.downcast_index(kind.base_index)
+    kind = innermost(kind)
     if effort.nprobe is not None:
         kind.nprobe = effort.nprobe
     if effort.ef_search is not None:
@@ -102,8 +111,12 @@ def set_effort(index: Any, effort: Effort) -> None:
 
 def _possible(index: Any) -> Iterator[Effort]:
     if isinstance(index, swig.IndexRefine):
-        inner = list(_possible(swig.downcast_index(index.base_index))) or [Effort()]
-        yield from (Effort(each.nprobe, k_factor, each.ef_search) for each in inner for k_factor in _REFINED)
+        for each in list(_possible(innermost(index))) or [Effort()]:
+            # A graph that is asked for more rows than it keeps in sight keeps as many in sight.
+            most = (each.ef_search or math.inf) / FOUND
+            yield from (Effort(each.nprobe, k_factor, each.ef_search) for k_factor in _REFINED if k_factor <= most)
+    elif isinstance(index, swig.IndexPreTransform):
+        yield from _possible(innermost(index))
     elif isinstance(index, swig.IndexIVF):
         yield from (Effort(nprobe=each) for each in _PROBES if each <= index.nlist)
     elif isinstance(index, swig.IndexHNSW):
@@ -112,15 +125,14 @@ def _possible(index: Any) -> Iterator[Effort]:
 
 def _comparisons(index: Any, effort: Effort) -> float:
     """Work for one query, in comparisons of whole vectors."""
-    kind = swig.downcast_index(index)
-    work = 0.0
-    if effort.k_factor is not None:
-        work += _RANDOM_ACCESS * FOUND * effort.k_factor
-        kind = swig.downcast_index(kind.base_index)
+    kind = innermost(index)
+    work = _RANDOM_ACCESS * FOUND * (effort.k_factor or 0)
     if effort.nprobe is not None:
-        size = kind.code_size / (4 * kind.d)
-        work += kind.nlist + kind.ntotal * effort.nprobe / kind.nlist * size
-    return work + _RANDOM_ACCESS * (effort.ef_search or 0)
+        work += kind.nlist + kind.ntotal * effort.nprobe / kind.nlist * kind.code_size / (4 * index.d)
+    if effort.ef_search is not None:
+        links, row = kind.hnsw.nb_neighbors(0), swig.downcast_index(kind.storage)
+        work += _RANDOM_ACCESS * effort.ef_search * links * row.sa_code_size() / (4 * index.d)
+    return work
 
 
 _RANDOM_ACCESS = 4

@@ -1,7 +1,8 @@
 """The vectors' side of an index: trained once, filled in slices, merged in order.
 
 A slice is filled by one thread in a copy of the trained index, wherever that happens; so the same rows give the same
-bytes on one thread or many, in one piece or in shards on several machines.
+bytes on one thread or many, in one piece or in shards on several machines. A graph cannot be merged: its slices are
+added one after the other, by one thread, to one index.
 """
 
 from __future__ import annotations
@@ -22,8 +23,11 @@ swig: Any = faiss
 SLICE = 16_384
 """Rows: a multiple of what FAISS assigns to lists at once, so that where a slice ends changes no assignment."""
 
-_POINTS_PER_LIST, _POINTS = 256, 65_536
-"""Rows that training looks at: FAISS itself leaves out more for the lists; codes need no more than the second."""
+_POINTS_PER_LIST, _POINTS, _POINTS_PER_AXIS = 256, 65_536, 50
+"""Rows that training looks at: FAISS itself leaves out more for the lists; their codes need no more than the second.
+
+A graph's axes and codes take so many for each dimension.
+"""
 
 
 def build(vectors: np.ndarray, factory: str, threads: int | None = None) -> Any:
@@ -40,7 +44,9 @@ def train(vectors: np.ndarray, factory: str) -> Any:
     with _fitting(factory, count, dimension), _threads(1):
         index = swig.index_factory(dimension, factory, faiss.METRIC_INNER_PRODUCT)
         if not index.is_trained:
-            index.train(_floats(vectors[_spread(count, _training_rows(index, count))]))
+            rows = _floats(vectors[_spread(count, _training_rows(index, count))])
+            _find_axes(index, rows)
+            index.train(rows)
         return index
 
 
@@ -59,8 +65,11 @@ def fill(
     count, dimension = vectors.shape
     with _fitting(factory, count, dimension):
         if not merges(trained):
+            # Some kinds are filled once; of a graph's rows no second copy need lie in memory.
+            size = SLICE if isinstance(innermost(trained), swig.IndexHNSW) else max(1, count)
             with _threads(1):
-                trained.add(_floats(vectors[:]))
+                for start in range(0, count, size):
+                    trained.add(_floats(vectors[start : start + size]))
             return trained
         return merge(trained, _slices(trained, vectors, threads or faiss.omp_get_max_threads(), kept))
 
@@ -81,6 +90,14 @@ def merges(index: Any) -> bool:
     if isinstance(kind, swig.IndexRefine):
         return merges(kind.base_index) and merges(kind.refine_index)
     return isinstance(kind, swig.IndexIVF | swig.IndexFlatCodes)
+
+
+def innermost(index: Any) -> Any:
+    """What searches, within refinement and transforms; it does not own the index, so keep that."""
+    kind = swig.downcast_index(index)
+    if isinstance(kind, swig.IndexRefine):
+        return innermost(kind.base_index)
+    return innermost(kind.index) if isinstance(kind, swig.IndexPreTransform) else kind
 
 
 def learns(trained: Any) -> bool:
@@ -182,11 +199,25 @@ def _blank_unused(index: Any) -> None:
     return None
 
 
-def _training_rows(index: Any, count: int) -> int:
+def _find_axes(index: Any, rows: np.ndarray) -> None:
+    """Main axes of the rows and their opposites together, whose mean is nothing.
+
+    FAISS takes the mean away from what it puts on axes, and that would change what an inner product says.
+    """
     kind = swig.downcast_index(index)
     if isinstance(kind, swig.IndexRefine):
-        return _training_rows(kind.base_index, count)
-    return min(count, max(_POINTS, kind.nlist * _POINTS_PER_LIST)) if isinstance(kind, swig.IndexIVF) else count
+        _find_axes(kind.base_index, rows)
+    elif isinstance(kind, swig.IndexPreTransform):
+        transform = swig.downcast_VectorTransform(kind.chain.at(0))
+        if isinstance(transform, swig.PCAMatrix):
+            transform.train(np.concatenate([rows, -rows]))
+
+
+def _training_rows(index: Any, count: int) -> int:
+    kind = innermost(index)
+    if isinstance(kind, swig.IndexIVF):
+        return min(count, max(_POINTS, kind.nlist * _POINTS_PER_LIST))
+    return min(count, _POINTS_PER_AXIS * index.d) if isinstance(kind, swig.IndexHNSWSQ) else count
 
 
 def _spread(count: int, wanted: int) -> np.ndarray | slice:

@@ -140,7 +140,7 @@ print(refused)
 """
 
 
-@pytest.mark.parametrize("factory", ["Flat", "IVF4,Flat", "HNSW8"])
+@pytest.mark.parametrize("factory", ["Flat", "IVF4,Flat", "HNSW8", "PCA2,HNSW8,SQ8,Refine(Flat)"])
 def test_a_size_that_lies_reserves_no_memory(tmp_path: Path, factory: str) -> None:
     """Of a file that somebody released on purpose, its digest being right: in a process of little memory."""
     index = faiss.index_factory(8, factory, faiss.METRIC_INNER_PRODUCT)

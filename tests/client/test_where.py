@@ -84,7 +84,18 @@ def test_the_nearest_of_those_that_fit_are_found(make: Any, where: Any, fits: Ca
 
 @pytest.mark.parametrize(
     "factory",
-    ["Flat", "SQ8", "IVF32,Flat", "HNSW8", "PQ8", "NSG8", "IVF32,RaBitQfs,Refine(Flat)", "PQ8x4fs", "PCA8,IVF32,Flat"],
+    [
+        "Flat",
+        "SQ8",
+        "IVF32,Flat",
+        "HNSW8",
+        "PQ8",
+        "NSG8",
+        "IVF32,RaBitQfs,Refine(Flat)",
+        "PCA8,HNSW32,SQ8,Refine(Flat)",
+        "PQ8x4fs",
+        "PCA8,IVF32,Flat",
+    ],
 )
 def test_every_index_finds_as_many_as_there_are(make: Any, factory: str) -> None:
     index = make(factory)

@@ -15,6 +15,7 @@ from canonry.storage import Storage, Zones
 from tests.index.test_vectors import clustered
 
 ROWS = clustered(2_000, seed=5)
+LISTS = "IVF32,RaBitQfs,Refine(Flat)"
 NOBODY = np.empty((0, 32), np.float32)
 
 
@@ -29,7 +30,7 @@ def made(lake: Storage, rows: np.ndarray, factory: str = "auto", encoder: str = 
 
 def test_a_changed_index_uses_the_training_of_before_and_is_what_a_full_build_gives(zones: Zones, monkeypatch) -> None:
     first = made(zones.lake, ROWS)
-    assert first.training and first.factory == "IVF32,RaBitQfs,Refine(Flat)"
+    assert first.training and first.factory == "PCA16,HNSW32,SQ8,Refine(Flat)"
     changed = np.concatenate([ROWS[:10], ROWS[20:], clustered(15, seed=6)])
 
     def refuse(*_: object) -> None:
@@ -39,7 +40,8 @@ def test_a_changed_index_uses_the_training_of_before_and_is_what_a_full_build_gi
     second = made(zones.lake, changed)
     assert second.training == first.training
     full = engine.index_of(zones.lake.read(f"trained/index=help/{first.training.sha256}.faiss"))
-    full.add(changed)
+    with engine._threads(1):
+        full.add(changed)
     queries = clustered(100, seed=7)
     kinds.set_effort(full, second.tuned.effort)
     assert np.array_equal(second.index.search(queries, 10)[1], full.search(queries, 10)[1])
@@ -83,23 +85,29 @@ def test_kinds_that_learn_nothing_keep_nothing(zones: Zones) -> None:
 
 def test_slices_that_shards_filled_are_merged_and_others_are_not_mistaken_for_them(zones: Zones, monkeypatch) -> None:
     monkeypatch.setattr(engine, "SLICE", 512)
-    whole = engine.index_bytes(made(zones.lake, ROWS).index)
+    whole = engine.index_bytes(made(zones.lake, ROWS, LISTS).index)
     for number in (1, 2):
-        assert module.fill_shard(zones.lake, "help", "e", ROWS, "auto", (number, 2)) == {1: 1_024, 2: 976}[number]
+        assert module.fill_shard(zones.lake, "help", "e", ROWS, LISTS, (number, 2)) == {1: 1_024, 2: 976}[number]
     pieces = sorted(entry.path for entry in zones.lake.list("filled"))
     assert len(pieces) == 4
-    assert engine.index_bytes(made(zones.lake, ROWS).index) == whole
+    assert engine.index_bytes(made(zones.lake, ROWS, LISTS).index) == whole
     # What is damaged is filled here; the control: what names itself soundly is taken for what it says.
     (first, data), (_, other) = [
         (path, piece) for path in pieces if engine.index_of(piece := zones.lake.read(path)).ntotal == 512
     ][:2]
     zones.lake.put(first, other)
-    assert engine.index_bytes(made(zones.lake, ROWS).index) == whole
+    assert engine.index_bytes(made(zones.lake, ROWS, LISTS).index) == whole
     zones.lake.put(first.replace(hashlib.sha256(data).hexdigest(), hashlib.sha256(other).hexdigest()), other)
     zones.lake.delete(first)
-    assert engine.index_bytes(made(zones.lake, ROWS).index) != whole
+    assert engine.index_bytes(made(zones.lake, ROWS, LISTS).index) != whole
     moved = np.concatenate([ROWS[1:], ROWS[:1]])
-    beside = engine.index_bytes(made(zones.lake, moved).index)
+    beside = engine.index_bytes(made(zones.lake, moved, LISTS).index)
     module.forget_shards(zones.lake, "help")
     assert not list(zones.lake.list("filled"))
-    assert engine.index_bytes(made(zones.lake, moved).index) == beside
+    assert engine.index_bytes(made(zones.lake, moved, LISTS).index) == beside
+
+
+def test_of_a_graph_shards_fill_nothing_and_the_build_fills_it_whole(zones: Zones) -> None:
+    assert module.fill_shard(zones.lake, "help", "e", ROWS, "auto", (1, 2)) == 0
+    assert not list(zones.lake.list("filled"))
+    assert made(zones.lake, ROWS).index.ntotal == len(ROWS)

@@ -13,20 +13,20 @@ from tests.index.test_vectors import clustered
 ROWS = clustered(4_000, 48, seed=3)
 NOBODY = np.empty((0, 48), np.float32)
 REFINED = "IVF32,RaBitQfs,Refine(Flat)"
+GRAPH = "PCA24,HNSW16,SQ8,Refine(Flat)"
 
 
-def test_few_vectors_are_searched_exactly_and_many_by_lists() -> None:
-    assert [factory_for("auto", count) for count in (1, 50_000, 50_001, 100_000, 1_000_000)] == [
+def test_few_vectors_are_searched_exactly_and_many_by_a_graph() -> None:
+    assert [factory_for("auto", count, 384) for count in (1, 50_000, 50_001, 1_000_000)] == [
         "Flat",
         "Flat",
-        "IVF256,RaBitQfs,Refine(Flat)",
-        "IVF256,RaBitQfs,Refine(Flat)",
-        "IVF1024,RaBitQfs,Refine(Flat)",
+        "PCA192,HNSW32,SQ8,Refine(Flat)",
+        "PCA192,HNSW32,SQ8,Refine(Flat)",
     ]
-    assert factory_for("HNSW32", 10) == "HNSW32"
+    assert factory_for("HNSW32", 10, 384) == "HNSW32"
 
 
-@pytest.mark.parametrize("factory", [REFINED, "IVF32,Flat", "HNSW4"])
+@pytest.mark.parametrize("factory", [REFINED, GRAPH, "IVF32,Flat", "HNSW4"])
 def test_an_index_is_left_with_the_least_effort_that_shows_the_recall(factory: str) -> None:
     index = vectors.build(ROWS, factory)
     tuning = asked(ROWS, NOBODY, rows_to_tune_by(len(ROWS)))
@@ -42,7 +42,7 @@ def test_an_index_is_left_with_the_least_effort_that_shows_the_recall(factory: s
 
 
 def test_the_effort_is_in_the_file() -> None:
-    for factory in (REFINED, "HNSW4"):
+    for factory in (REFINED, GRAPH, "HNSW4"):
         index = vectors.build(ROWS, factory)
         tune(index, ROWS, asked(ROWS, NOBODY, rows_to_tune_by(len(ROWS))), 0.95)
         again = vectors.index_of(vectors.index_bytes(index))
@@ -58,6 +58,15 @@ def test_a_recall_that_no_effort_shows_leaves_the_most(monkeypatch: pytest.Monke
     found = tune(index, ROWS, asked(ROWS, NOBODY, rows_to_tune_by(len(ROWS))), 0.999)
     assert found and found.effort == Effort(nprobe=2)
     assert found.recall.low < 0.999
+
+
+def test_a_graph_is_asked_for_no_more_rows_than_it_keeps_in_sight() -> None:
+    found = efforts(vectors.train(ROWS, GRAPH))
+    assert Effort(k_factor=3, ef_search=32) in found
+    assert all(10 * each.k_factor <= each.ef_search for each in found if each.k_factor and each.ef_search)
+    assert {each.ef_search for each in found} == {each.ef_search for each in efforts(vectors.train(ROWS, "HNSW4"))} - {
+        16
+    }
 
 
 def test_exact_search_is_not_tuned() -> None:

@@ -15,6 +15,7 @@ from canonry.index.errors import IndexBuildError
 
 KINDS = ["Flat", "IVF16,Flat", "IVF16,SQ8", "IVF16,RaBitQfs,Refine(Flat)", "IVF16,PQ8x4fs,Refine(SQfp16)"]
 REFINED = "IVF16,RaBitQfs,Refine(Flat)"
+GRAPH = "PCA16,HNSW8,SQ8,Refine(Flat)"
 
 
 def clustered(count: int, dimension: int = 32, seed: int = 0) -> np.ndarray:
@@ -44,7 +45,7 @@ def in_one_piece(vectors: np.ndarray, factory: str) -> bytes:
     return faiss.serialize_index(index).tobytes()
 
 
-@pytest.mark.parametrize("factory", [*KINDS, "HNSW8"])
+@pytest.mark.parametrize("factory", KINDS)
 def test_slices_give_the_bytes_of_one_piece_on_any_number_of_threads(factory: str) -> None:
     assert built(VECTORS, factory) == built(VECTORS, factory, threads=3) == in_one_piece(VECTORS, factory)
 
@@ -105,9 +106,32 @@ def test_training_on_many_rows_looks_at_some_from_everywhere(monkeypatch: pytest
     assert engine.index_bytes(trained) == faiss.serialize_index(again).tobytes()
 
 
-def test_hnsw_is_filled_whole() -> None:
-    assert not engine.merges(engine.train(VECTORS, "HNSW8"))
+@pytest.mark.parametrize("factory", ["HNSW8", GRAPH])
+def test_a_graph_cannot_be_merged_and_has_the_same_bytes_on_any_number_of_threads(factory: str) -> None:
+    assert not engine.merges(engine.train(VECTORS, factory))
     assert all(engine.merges(engine.train(VECTORS, factory)) for factory in KINDS)
+    swapped = VECTORS.copy()
+    swapped[[0, 1]] = swapped[[1, 0]]
+    before = faiss.omp_get_max_threads()
+    try:
+        faiss.omp_set_num_threads(2)
+        whole = built(VECTORS, factory, threads=2)
+    finally:
+        faiss.omp_set_num_threads(before)
+    assert built(VECTORS, factory) == whole != built(swapped, factory)
+
+
+def test_main_axes_leave_inner_products_what_they_are() -> None:
+    """Rows all to one side, where FAISS's own main axes, from which it takes the mean away, put others first."""
+    rows = VECTORS + 2 * VECTORS[:1]
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    exact = rows[:50] @ rows.T
+    ours = engine.build(rows, "PCA32,Flat")
+    assert np.allclose(ours.search(rows[:50], 10)[0], np.sort(exact)[:, :-11:-1], atol=1e-4)
+    theirs = faiss.index_factory(32, "PCA32,Flat", faiss.METRIC_INNER_PRODUCT)
+    theirs.train(rows)
+    theirs.add(rows)
+    assert not np.allclose(theirs.search(rows[:50], 10)[0], ours.search(rows[:50], 10)[0], atol=1e-2)
 
 
 def test_a_kind_that_does_not_fit_is_an_error() -> None:
