@@ -1,16 +1,18 @@
-"""Texts a second: our runtimes against sentence-transformers' default (batches of 32), on chunks of documentation.
+"""Texts a second: our runtimes against sentence-transformers' default (batches of 32), on what the platform embeds.
 
-Every side embeds the same texts in every round, one side after the other in an order that rotates; each round draws
-other texts. The default runs twice: how far its two rows lie apart (A/A) is the noise that a gain must exceed. Texts of
-mixed lengths show what batches and the runtime gain together; texts of one length show the runtime alone. `agreement`
-is the mean cosine with the default's vectors and the share of ten nearest texts that both find, `of peak` the share of
-the fastest matrix multiplication that numpy does here.
+Texts of mixed lengths are questions, passages and answers of calls and chunks of documentation, all of real sets, drawn
+at random, as calls and documents come: they show what batches and the runtime gain together. Texts of one length are
+chunks alone: they show the runtime alone. Every side embeds the same texts in every round, on as many threads, one side
+after the other in an order that rotates; each round draws other texts. The default runs twice: how far its two rows lie
+apart (A/A) is the noise that a gain must exceed. `agreement` is the mean cosine with the default's vectors and the
+share of ten nearest texts that both find, `of peak` that of the fastest matrix multiplication that numpy does here.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
+import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,6 +33,15 @@ ALIKE = (90, 110)
 """Tokens of texts of one length."""
 OURS, EIGHT, SORTED = "canonry, onnx fp32", "canonry, onnx-int8", "canonry, torch"
 DEFAULT, AGAIN = "sentence-transformers", "sentence-transformers again (A/A)"
+ASKED = {
+    "halueval_general/general_data.jsonl.gz": ("user_query", "chatgpt_response"),
+    "halueval_qa_sample/qa_one-turn_data.jsonl.gz": ("question", "knowledge", "right_answer"),
+    "haluquestqa/preference_data.jsonl.gz": ("question_text", "preferred_response"),
+    "ragtruth/responses.jsonl.gz": ("response",),
+    "cookbook_docs_retrieval/queries.jsonl.gz": ("question", "correct_answer"),
+}
+"""Sets of real calls, and the fields of them that are embedded."""
+THREADS = os.cpu_count() or 1
 LEAST_COSINE = {OURS: 0.9999, SORTED: 0.9999, EIGHT: 0.99}
 
 
@@ -39,16 +50,16 @@ def main() -> None:
     options = arguments(__doc__, rows=256, quick_rows=64)
     files = files_of(ENCODER, catalog.load(Path(__file__).parents[1] / "assets").models[ENCODER])
     sides = open_sides(files)
-    counter = load_runtime(replace(files, runtime=GRAPH))
-    texts, kind = documentation(options.data, files)
-    alike = [
-        text for text, tokens in zip(texts, counter.count_tokens(texts), strict=True) if ALIKE[0] <= tokens <= ALIKE[1]
-    ]
-    agreed = check_agreement(sides, texts[:40] if options.quick else texts[:200])
+    counter = load_runtime(replace(files, runtime=GRAPH), THREADS)
+    chunks, kind = documentation(options.data, files)
+    mixed = [*asked_and_answered(options.data), *chunks]
+    lengths = counter.count_tokens(chunks)
+    alike = [text for text, tokens in zip(chunks, lengths, strict=True) if ALIKE[0] <= tokens <= ALIKE[1]]
+    agreed = check_agreement(sides, mixed[:: max(1, len(mixed) // (40 if options.quick else 400))])
     peak = multiplications_a_second()
     rounds = 3 if options.quick else 5
     rows, ratio = [], 0.0
-    for name, some in (("mixed lengths", texts), ("one length", alike)):
+    for name, some in (("mixed lengths", mixed), ("one length", alike)):
         seconds, tokens = interleaved(sides, counter, some, options.rows, rounds)
         base = np.array(seconds[DEFAULT])
         for side, each in seconds.items():
@@ -58,7 +69,12 @@ def main() -> None:
                 ratio = gain
             share = tokens / median * MULTIPLICATIONS / peak
             rows.append((f"{name}: {side}", options.rows / median, tokens / median, gain, agreed[side], f"{share:.0%}"))
-    print(f"{options.rows:,} texts a round, drawn from {len(texts):,} {kind}; {len(alike):,} of one length\n")
+    few, middle, many = np.quantile(counter.count_tokens(mixed), (0.1, 0.5, 0.9)).astype(int)
+    print(
+        f"{options.rows:,} texts a round on {THREADS} threads: mixed, of {len(mixed):,} questions, passages, answers "
+        f"and {kind} (a tenth has up to {few} tokens, half up to {middle}, nine tenths up to {many}); "
+        f"alike, of {len(alike):,} chunks of {ALIKE[0]} to {ALIKE[1]}\n"
+    )
     report("embed", ratio, "higher", ("", "texts/s", "tokens/s", "default / this", "agreement", "of peak"), rows)
 
 
@@ -77,6 +93,16 @@ def multiplications_a_second() -> float:
     return best
 
 
+def asked_and_answered(data: Path) -> list[str]:
+    """Questions, the passages that they were answered from, and answers; none where the real sets are absent."""
+    texts = []
+    for name, fields in ASKED.items():
+        if (data / name).is_file():
+            with gzip.open(data / name, "rt") as lines:
+                texts += [row[field] for row in map(json.loads, lines) for field in fields]
+    return texts
+
+
 def documentation(data: Path, files: EncoderFiles) -> tuple[list[str], str]:
     """Chunks of real documentation, or, where that is absent, made texts of such lengths; and what they are."""
     source = data / "docs_kb" / "docs.jsonl.gz"
@@ -92,15 +118,17 @@ def documentation(data: Path, files: EncoderFiles) -> tuple[list[str], str]:
 
 def open_sides(files: EncoderFiles) -> dict[str, Callable[[list[str]], np.ndarray]]:
     """What is compared, by name: each takes texts and gives their vectors."""
+    import torch
     from sentence_transformers import SentenceTransformer
 
+    torch.set_num_threads(THREADS)
     reference = SentenceTransformer(str(files.folder), device="cpu", local_files_only=True)
 
     def default(texts: list[str]) -> np.ndarray:
         return reference.encode(texts, show_progress_bar=False)
 
     runtimes = {OURS: GRAPH, EIGHT: INT8, SORTED: REFERENCE}
-    ours = {name: load_runtime(replace(files, runtime=runtime)).encode for name, runtime in runtimes.items()}
+    ours = {name: load_runtime(replace(files, runtime=runtime), THREADS).encode for name, runtime in runtimes.items()}
     return {**ours, DEFAULT: default, AGAIN: default}
 
 
@@ -120,14 +148,14 @@ def check_agreement(sides: dict[str, Callable[[list[str]], np.ndarray]], texts: 
 def interleaved(
     sides: dict[str, Callable[[list[str]], np.ndarray]], counter: TextEncoder, texts: list[str], size: int, rounds: int
 ) -> tuple[dict[str, list[float]], float]:
-    """Seconds of each round on every side, and the mean number of tokens in a round."""
+    """Seconds of each round on every side, and the mean number of tokens that are seen in a round."""
     generator = np.random.default_rng(0)
     names = list(sides)
     seconds: dict[str, list[float]] = {name: [] for name in names}
     tokens = 0
     for number in range(rounds):
         drawn = [texts[row] for row in generator.choice(len(texts), size, replace=size > len(texts))]
-        tokens += int(counter.count_tokens(drawn).sum())
+        tokens += int(np.minimum(counter.count_tokens(drawn), counter.files.max_tokens).sum())
         turn = number % len(names)
         for name in names[turn:] + names[:turn]:
             started = time.perf_counter()
