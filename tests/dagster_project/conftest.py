@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests.loop_home import DAYS, Start, send_events
 
@@ -61,9 +63,17 @@ def run_loop(start_loop: Start) -> Callable[[Path], None]:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, run_loop: Callable[[Path], None]) -> Iterator[Path]:
-    """A home on which the loop ran once, from beginning to end."""
-    home = tmp_path_factory.mktemp("undisturbed") / "home"
-    send_events(home)
-    run_loop(home)
-    yield home
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, run_loop: Callable[[Path], None]) -> Path:
+    """A home on which the loop ran once, from beginning to end: one for all workers, which only read it."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    home, done = folder / "undisturbed" / "home", folder / "undisturbed" / "done"
+    home.parent.mkdir(exist_ok=True)
+    with FileLock(home.with_suffix(".lock")):
+        if not done.exists():
+            shutil.rmtree(home, ignore_errors=True)
+            send_events(home)
+            run_loop(home)
+            done.touch()
+    return home
