@@ -6,10 +6,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from canonry import release
-from canonry.index import made_of, store, tables
+from canonry.index import made_of, recut, sketches, store, tables
 from canonry.index.erased import Erased
 from canonry.index.gaps import GAPS_FOLDER
 from canonry.storage import Zones
+
+_KEPT = (
+    tables.documents_path,
+    tables.chunks_path,
+    tables.duplicates_path,
+    made_of.path_of,
+    recut.path_of,
+    sketches.path_of,
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +66,7 @@ def forget_text(zones: Zones, erasure: Erased, touched: Iterable[Touched]) -> No
             store.remove_candidate(zones.lake, each.name, each.version)
     now = made_of.indexes_of(zones.lake, erasure.calls | erasure.remarked)
     for index in sorted({each.index for each in found} | set(now)):
-        for path in (tables.documents_path, tables.chunks_path, tables.duplicates_path, made_of.path_of):
+        for path in _KEPT:
             zones.lake.delete(path(index))
     # Of every index: its questions are users' words, wherever its documents come from.
     for entry in list(zones.lake.list(GAPS_FOLDER)):

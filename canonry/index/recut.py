@@ -22,11 +22,16 @@ _FORMAT = 1
 """Raise it when `cut` gives other chunks of the same document."""
 
 
+def path_of(name: str) -> str:
+    """Where an index's chunks cut last lie in the lake."""
+    return f"cut/index={name}/part-0.parquet"
+
+
 def cut_changed(
     lake: Storage, name: str, documents: pa.Table, tokenizer_file: Path, max_tokens: int, overlap_tokens: int = 0
 ) -> pa.Table:
     """What `cut` gives of these documents, byte for byte; only those that are new or changed are cut."""
-    path = f"cut/index={name}/part-0.parquet"
+    path = path_of(name)
     digests = _digests(documents, _recipe(documents.schema, tokenizer_file, max_tokens, overlap_tokens))
     known = read_if_there(lake, path)
     parts = []

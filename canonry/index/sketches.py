@@ -36,6 +36,11 @@ def shingles(text: str) -> set[str]:
     return {" ".join(run) for run in runs}
 
 
+def path_of(name: str) -> str:
+    """Where an index's sketches made last lie in the lake."""
+    return f"sketches/index={name}/part-0.parquet"
+
+
 def sketched(texts: Sequence[str]) -> np.ndarray:
     """Sketches of texts, uint32 (n, PERMUTATIONS), row i for text i."""
     sketches = np.empty((len(texts), PERMUTATIONS), np.uint32)
@@ -49,7 +54,7 @@ def sketched(texts: Sequence[str]) -> np.ndarray:
 
 def sketch_new(lake: Storage, name: str, chunks: pa.Table) -> np.ndarray:
     """What `sketched` gives of the texts of chunks; only those that the build before did not have are sketched."""
-    path = f"sketches/index={name}/part-0.parquet"
+    path = path_of(name)
     digests = chunks["text_digest"].combine_chunks()
     distinct = digests.unique().sort()
     sketches = np.empty((len(distinct), PERMUTATIONS), np.uint32)

@@ -64,7 +64,7 @@ def texts(zones: Zones) -> str:
 def holding(zones: Zones) -> list[str]:
     """Objects under published/, and of the index in the lake, in which the words stand."""
     found = []
-    for storage, prefixes in ((zones.published, ("",)), (zones.lake, ("documents", "chunks", "candidates"))):
+    for storage, prefixes in ((zones.published, ("",)), (zones.lake, ("documents", "chunks", "cut", "candidates"))):
         for entry in (each for prefix in prefixes for each in storage.list(prefix)):
             data = storage.read(entry.path)
             if entry.path.endswith(".parquet"):
