@@ -25,7 +25,9 @@ EXPLAINED = 0.5
 """Least share of a change that its cause explains."""
 
 _LEAST = 0.25
+"""Least share that is counted as half where few calls came."""
 _HARDLY = 0.05
+"""Share of a side's calls below which their own mean is not compared with the other side's."""
 _CHANCE = 0.001
 """A mix that differs so rarely by chance is another one."""
 _TELLING = 4.0
