@@ -54,6 +54,12 @@ def when_changed(
     return dg.SensorResult(run_requests=[dg.RunRequest()], cursor=cursor)
 
 
+def running(context: Tick) -> set[str]:
+    """Ids of runs that have begun and not ended."""
+    statuses = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+    return {run.run_id for run in context.instance.get_runs(dg.RunsFilter(statuses=statuses))}
+
+
 def _queued(context: Tick | dg.SensorEvaluationContext, job: str) -> Sequence[dg.DagsterRun]:
     statuses = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED]
     return context.instance.get_runs(dg.RunsFilter(job_name=job, statuses=statuses))

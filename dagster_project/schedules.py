@@ -27,7 +27,7 @@ from dagster_project.incident_sensors import incidents_changed, messages_wait
 from dagster_project.index_shards import SHARDED
 from dagster_project.labels import days_concerned
 from dagster_project.resources import DAILY, Platform
-from dagster_project.runs import FIRST_DAY, LAST_DAY, Requests, Tick, by_range, once, when_changed
+from dagster_project.runs import FIRST_DAY, LAST_DAY, Requests, Tick, by_range, once, running, when_changed
 from dagster_project.score import trained
 from dagster_project.wakeups import label_studio_changed
 
@@ -165,8 +165,10 @@ def _schedules(catalog: Catalog, jobs: "dict[str, Job]", timetable: Timetable) -
     @dg.schedule(**common("recompute"), description="Every night, the days whose calls, feedback or labels changed.")
     def recompute(context: Tick, platform: Platform) -> Requests:
         today = platform.today()
-        if days := [day for day in _days_to_recompute(platform) if day <= today]:
+        if days := [day for day in _days_to_recompute(platform, running(context)) if day <= today]:
             return by_range(context, "recompute", days, platform.now())
+        if any(day <= today for day in days_to_recompute(platform.zones)):
+            return dg.SkipReason("A run at work computes all that is out of date")
         if names := unpublished(platform.zones, platform.catalog, today):
             return by_range(context, "recompute", [today], platform.now(), f"not released yet: {', '.join(names)}")
         return dg.SkipReason("No table is out of date, and no prompt or model either")
@@ -277,9 +279,12 @@ def _failures(seconds: int) -> dg.SensorDefinition:
     return failures
 
 
-def _days_to_recompute(platform: Platform) -> set[dt.date]:
-    """Days that were noted, and those of labels that were journalled by a run that broke off before it noted them."""
-    days = set(days_to_recompute(platform.zones))
+def _days_to_recompute(platform: Platform, at_work: set[str]) -> set[dt.date]:
+    """Days that were noted, and those of labels that were journalled by a run that broke off before it noted them.
+
+    What runs at work compute is not asked for again: where one takes longer than the schedule waits, there was no end.
+    """
+    days = set(days_to_recompute(platform.zones, running=at_work))
     for name, behind in days_behind(platform.zones).items():
         days |= days_concerned(platform.catalog, name, behind)
     return days

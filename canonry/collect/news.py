@@ -7,7 +7,7 @@ them.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 from canonry import lake as lakes
@@ -111,9 +111,13 @@ def _day(path: str) -> dt.date:
     return dt.date.fromisoformat(path.rpartition("/")[2][:10])
 
 
-def days_to_recompute(zones: Zones) -> list[dt.date]:
-    """Days whose charges, labels, estimates or tables must be computed again, in order."""
-    return told(zones.lake, OUTCOMES)
+def days_to_recompute(zones: Zones, *, running: Collection[str] = ()) -> list[dt.date]:
+    """Days whose charges, labels, estimates or tables must be computed again, in order.
+
+    Those that runs which are `running` compute are left out, unless something was told since they began.
+    """
+    notes = [entry.path for entry in zones.lake.list(f"{_NEWS}/{OUTCOMES}")]
+    return sorted({_day(path) for path in notes if path.rpartition(".")[2] not in running})
 
 
 def _receipts(lake: Storage, day: dt.date) -> dict[str, list[int]]:

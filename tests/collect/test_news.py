@@ -39,6 +39,16 @@ def test_what_is_told_after_the_first_step_of_a_run_outlives_it(zones: Zones) ->
     assert days_to_recompute(zones) == [DAY]
 
 
+def test_what_a_run_at_work_computes_is_left_out_but_for_what_was_told_since_it_began(zones: Zones) -> None:
+    tell(zones)
+    tell(zones, NEXT)
+    news.begin(zones.lake, [DAY, NEXT], "run-1")
+    assert days_to_recompute(zones, running={"run-1"}) == []
+    tell(zones, NEXT)
+    assert days_to_recompute(zones, running={"run-1"}) == [NEXT]
+    assert days_to_recompute(zones, running={"run-2"}) == [DAY, NEXT]
+
+
 def test_a_run_that_broke_off_is_made_good_by_the_next_one(zones: Zones) -> None:
     tell(zones)
     tell(zones, NEXT)

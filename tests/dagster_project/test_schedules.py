@@ -148,6 +148,20 @@ def test_tables_are_asked_for_on_days_that_were_collected_until_they_are_compute
     assert request.tags["canonry/news"].startswith("not released yet: docs-answer, models")
 
 
+def test_what_a_run_at_work_computes_is_not_asked_for_again(home: Zones) -> None:
+    news.tell(home.lake, news.OUTCOMES, TODAY - DAY, "inferences arrived")
+    with dg.instance_for_test() as instance:
+        run = dg.DagsterRun(job_name="recompute", run_id=make_new_run_id(), status=dg.DagsterRunStatus.STARTED)
+        instance.add_run(run)
+        news.begin(home.lake, [TODAY - DAY], run.run_id)
+        assert tick("recompute", home, instance) == "A run at work computes all that is out of date"
+        news.tell(home.lake, news.OUTCOMES, TODAY - DAY, "inferences arrived")
+        assert ranges(tick("recompute", home, instance)) == [("2026-11-19", "2026-11-19")]
+        instance.report_run_failed(run)
+        news.begin(home.lake, [TODAY - DAY], run.run_id)
+        assert ranges(tick("recompute", home, instance)) == [("2026-11-19", "2026-11-19")]
+
+
 def test_labels_that_a_run_journalled_and_did_not_note_are_found(home: Zones) -> None:
     behind = TODAY - 3 * DAY
     home.journal.put(f"annotations/{behind}/groundedness/entry.json", b'{"annotations": []}')
