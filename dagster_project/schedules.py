@@ -10,22 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from canonry import lake
 from canonry.catalog import Catalog
 from canonry.catalog.specs import Files, JsonLines, Vectors
 from canonry.collect.file_drop import waiting_files
-from canonry.collect.news import days_to_collect, days_to_recompute
+from canonry.collect.news import days_to_collect
 from canonry.evaluate.scorers import reasons_to_train
-from canonry.label.partition import days_behind
 from canonry.label.studio import NOT_CONFIGURED, server_url
 from canonry.label.tasks import folder
-from canonry.labels import list_draws
 from canonry.locations import LocationError, expand
 from canonry.publish import unpublished
 from dagster_project.compare import compare_candidates
+from dagster_project.due import days_to_draw, days_to_recompute
 from dagster_project.incident_sensors import incidents_changed, messages_wait
 from dagster_project.index_shards import SHARDED
-from dagster_project.labels import days_concerned
 from dagster_project.resources import DAILY, Platform
 from dagster_project.runs import FIRST_DAY, LAST_DAY, Requests, Tick, by_range, once, running, when_changed
 from dagster_project.score import trained
@@ -35,8 +32,6 @@ if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition as Job
 
 MINUTES_BEFORE_ASKING_AGAIN = 10
-DAYS_OPEN_TO_DRAWS = 14
-"""A day that is older is not drawn from by itself: a year of old logs must not swamp those who label."""
 
 
 @dataclass(frozen=True)
@@ -165,9 +160,9 @@ def _schedules(catalog: Catalog, jobs: "dict[str, Job]", timetable: Timetable) -
     @dg.schedule(**common("recompute"), description="Every night, the days whose calls, feedback or labels changed.")
     def recompute(context: Tick, platform: Platform) -> Requests:
         today = platform.today()
-        if days := [day for day in _days_to_recompute(platform, running(context)) if day <= today]:
+        if days := days_to_recompute(platform, running(context)):
             return by_range(context, "recompute", days, platform.now())
-        if any(day <= today for day in days_to_recompute(platform.zones)):
+        if days_to_recompute(platform):
             return dg.SkipReason("A run at work computes all that is out of date")
         if names := unpublished(platform.zones, platform.catalog, today):
             return by_range(context, "recompute", [today], platform.now(), f"not released yet: {', '.join(names)}")
@@ -175,7 +170,7 @@ def _schedules(catalog: Catalog, jobs: "dict[str, Job]", timetable: Timetable) -
 
     @dg.schedule(**common("draw_labels"), description="On weekdays, the days that are over and were not drawn from.")
     def draw_labels(context: Tick, platform: Platform) -> Requests:
-        if days := _days_to_draw(platform):
+        if days := days_to_draw(platform):
             return by_range(context, "draw_labels", days, platform.now())
         return dg.SkipReason("Every day that is over was drawn from")
 
@@ -277,25 +272,3 @@ def _failures(seconds: int) -> dg.SensorDefinition:
         platform.zones.journal.put_if_absent(path, json.dumps(entry, indent=1).encode())
 
     return failures
-
-
-def _days_to_recompute(platform: Platform, at_work: set[str]) -> set[dt.date]:
-    """Days that were noted, and those of labels that were journalled by a run that broke off before it noted them.
-
-    What runs at work compute is not asked for again: where one takes longer than the schedule waits, there was no end.
-    """
-    days = set(days_to_recompute(platform.zones, running=at_work))
-    for name, behind in days_behind(platform.zones).items():
-        days |= days_concerned(platform.catalog, name, behind)
-    return days
-
-
-def _days_to_draw(platform: Platform) -> list[dt.date]:
-    """Days over, lately, from which some scheme has not drawn."""
-    since = platform.today() - dt.timedelta(days=DAYS_OPEN_TO_DRAWS)
-    over = {day for day in lake.days(platform.zones.lake, "inferences") if since <= day < platform.today()}
-    drawn = [
-        {day for version, day in list_draws(platform.zones.journal, name) if version == scheme.version}
-        for name, scheme in platform.catalog.schemes.items()
-    ]
-    return sorted(day for day in over if any(day not in each for each in drawn))
