@@ -108,6 +108,17 @@ def matrix(rows: Sequence[Mapping[str, Any]]) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(header + "\n".join(lines))
 
 
+def gated(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """What an index's gate measured, as figures that the UI draws from release to release, and said, in a list."""
+    figures = {name: each["candidate"] for name, each in answer["measures"].items()}
+    if answer["recall_at_10"]:
+        figures["recall_at_10"] = answer["recall_at_10"]["value"]
+    if answer["hit_rate_at_10"]:
+        figures["hit_rate_at_10"] = answer["hit_rate_at_10"]["candidate"]
+    said = [*answer["reasons"], *(each["message"] for each in answer["checks"] if each["passed"]), *answer["flags"]]
+    return {**figures, "gate": dg.MetadataValue.md("\n".join(f"- {_escaped(each)}" for each in said))}
+
+
 def governed(kind: str, name: str) -> dict[str, Any]:
     """Metadata that leads from an asset to the YAML it is made from."""
     path = Path(ASSETS, kind, f"{name}.yaml").absolute()
@@ -123,7 +134,11 @@ def owners(owner: str) -> list[str]:
 
 def _cell(value: Any) -> str:
     text = "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
-    text = text if len(text) <= _CELL else text[: _CELL - 1] + "…"
+    return _escaped(text if len(text) <= _CELL else text[: _CELL - 1] + "…")
+
+
+def _escaped(text: str) -> str:
+    """Text from outside inside Markdown."""
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 

@@ -13,7 +13,7 @@ from canonry.publish import prune_and_journal, release_and_promote
 from canonry.regressions import compare_all, standing_now
 from canonry.release import NotReleased
 from dagster_project import index_shards as shards
-from dagster_project.evidence import governed, owners
+from dagster_project.evidence import gated, governed, owners
 from dagster_project.resources import WEEKLY, Platform
 
 GROUP = "index"
@@ -145,6 +145,7 @@ def build(name: str, spec: IndexSpec, catalog: Catalog) -> dg.Definitions:
                 "version": outcome.release.version,
                 "state": outcome.state,
                 "vectors": built.metadata["vectors"],
+                **gated(built.metadata["gate"]),
             }
             if governs.keep_releases:
                 about["pruned"] = prune_and_journal(

@@ -6,9 +6,13 @@ import datetime as dt
 
 import pyarrow as pa
 
+from canonry.index.answers import HitRate, Measure
+from canonry.index.gate import GateReport
+from canonry.index.recall import Recall
+from canonry.index.soundness import Check
 from canonry.label.progress import LabelProgress
 from canonry.label.reviewers import ReviewerProgress
-from dagster_project.evidence import bars, by_hour, governed, intervals, labeling, preview
+from dagster_project.evidence import bars, by_hour, gated, governed, intervals, labeling, preview
 
 
 def test_a_preview_leaves_out_empty_columns_and_escapes_text() -> None:
@@ -55,3 +59,23 @@ def test_labeling_says_what_waits_since_when_and_what_each_reviewer_did() -> Non
     assert shown["oldest_waits_since"] == "2026-11-09T01:00:00"
     assert "| 6 | 1 | 1.5 | 24 | 70 | 2026-11-11 |" in shown["reviewers"].md_str
     assert labeling([done], []).keys() == {"drawn", "exported", "labeled", "skipped", "recalled"}
+
+
+def test_a_gate_shows_its_figures_and_all_that_it_said() -> None:
+    report = GateReport(
+        True,
+        ("recall@10 is <1>",),
+        ("first release",),
+        Recall(0.5, 0.25, 4, False),
+        HitRate(0.75, 4, 0),
+        None,
+        {"ndcg_at_10": Measure(0.7)},
+        checks=(Check("empty_chunks", True, 0.0, 0.01, "0 chunks are empty"),),
+    )
+    shown = gated(report.to_metadata())
+    assert {name: shown[name] for name in shown if name != "gate"} == {
+        "recall_at_10": 0.5,
+        "hit_rate_at_10": 0.75,
+        "ndcg_at_10": 0.7,
+    }
+    assert shown["gate"].value == "- recall@10 is &lt;1>\n- 0 chunks are empty\n- first release"

@@ -75,6 +75,8 @@ def test_a_restricted_index_is_released_an_audience_at_a_time(tmp_path: Path, ti
     metadata = first.asset_materializations_for_node("published__indexes__help")[0].metadata
     assert (metadata["version"].value, metadata["help.staff/version"].value) == tuple(versions.values())
     assert (metadata["vectors"].value, metadata["help.staff/vectors"].value) == (5, 3)
+    assert (metadata["recall_at_10"].value, metadata["help.staff/recall_at_10"].value) == (1.0, 1.0)
+    assert "- recall@10 is 1.000" in str(metadata["gate"].value)
     gaps = first.asset_materializations_for_node("index__help__coverage_gaps")[0].metadata
     assert (gaps["questions"].value, gaps["far"].value) == (0, 0)
     (check,) = first.get_asset_check_evaluations()
