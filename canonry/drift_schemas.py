@@ -66,7 +66,7 @@ DRIFT_SCHEMAS: dict[str, pa.Schema] = {
     ),
     "consistency": pa.schema(
         [
-            ("between", pa.string()),
+            ("across", pa.string()),
             ("product", pa.string()),
             ("questions", pa.int64()),
             ("disagreeing_questions", pa.int64()),
@@ -88,7 +88,7 @@ DRIFT_SCHEMAS: dict[str, pa.Schema] = {
             ("other_product", pa.string()),
             ("one_model", pa.string()),
             ("other_model", pa.string()),
-            ("between", pa.string()),
+            ("across", pa.string()),
             ("reason", pa.string()),
             ("cosine", pa.float64()),
             ("calls", pa.int64()),

@@ -139,7 +139,7 @@ def _consistency(catalog: Catalog, common: dict[str, Any]) -> dg.AssetsDefinitio
             digest = files_of(encoder, platform.catalog.models[encoder]).sha256
             computed = write_consistency(zone, wanted, embedder(platform, encoder), digest)
         shown = lake.read(zone, "consistency", days[-1:])
-        columns = ["between", "product", "questions", "pairs", "value", "interval_low", "interval_high", "refused"]
+        columns = ["across", "product", "questions", "pairs", "value", "interval_low", "interval_high", "refused"]
         yield dg.MaterializeResult(
             asset_key=["lake", "consistency"],
             metadata={

@@ -20,9 +20,17 @@ from canonry.regressions import shown_texts
 from dagster_project.resources import WAREHOUSE, Platform, dbt_project
 
 GROUP = "publish"
-MARTS = ("agreement_daily", "cost_daily", "drift_daily", "feedback_daily", "latency_hourly", "quality_daily")
+MARTS = (
+    "agreement_daily",
+    "consistency_daily",
+    "cost_daily",
+    "drift_daily",
+    "feedback_daily",
+    "latency_hourly",
+    "quality_daily",
+)
 
-SHOWN = ("rejected", "drift_topics", "prompt_drift", "consistency", "inconsistencies")
+SHOWN = ("rejected", "drift_topics", "prompt_drift", "inconsistencies")
 """What of the lake the scorecard shows as it is."""
 
 

@@ -14,7 +14,15 @@ from canonry.landing import LandingWriter
 from canonry.storage import open_zones
 
 DAYS = [dt.date(2026, 11, day) for day in (2, 3, 4)]
-MARTS = ("agreement_daily", "cost_daily", "drift_daily", "feedback_daily", "latency_hourly", "quality_daily")
+MARTS = (
+    "agreement_daily",
+    "consistency_daily",
+    "cost_daily",
+    "drift_daily",
+    "feedback_daily",
+    "latency_hourly",
+    "quality_daily",
+)
 
 Start = Callable[..., subprocess.Popen[bytes]]
 

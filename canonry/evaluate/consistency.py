@@ -17,8 +17,8 @@ from canonry.stats.shares import mean_share
 Embed = Callable[[Sequence[str]], np.ndarray]
 Row = dict[str, Any]
 
-Between = Literal["same", "prompts", "models", "products"]
-BETWEEN: tuple[Between, ...] = ("same", "prompts", "models", "products")
+Across = Literal["same", "prompts", "models", "products"]
+ACROSS: tuple[Across, ...] = ("same", "prompts", "models", "products")
 """What two answers differ in: nothing, then the prompt version within a model, the model within a product, the
 product. Each pair counts under the last that differs."""
 
@@ -66,7 +66,7 @@ class Pair:
     one: Answer
     other: Answer
     weight: int
-    between: Between
+    across: Across
     reason: Reason | None
     cosine: float
 
@@ -82,8 +82,8 @@ def consistency(calls: Sequence[Asked], embed: Embed) -> tuple[list[Row], list[R
     vectors = dict(zip(texts, embed(texts), strict=True)) if texts else {}
     pairs = {group: list(_pairs(group, some, vectors)) for group, some in answers.items()}
     products = sorted({each.product for each in calls})
-    rows = [_row(between, None, pairs) for between in BETWEEN]
-    rows += [_row(between, product, pairs) for between in BETWEEN[:-1] for product in products]
+    rows = [_row(across, None, pairs) for across in ACROSS]
+    rows += [_row(across, product, pairs) for across in ACROSS[:-1] for product in products]
     return [row for row in rows if row["questions"]], _examples(pairs)
 
 
@@ -119,7 +119,7 @@ def _pairs(question: str, answers: Sequence[Answer], vectors: Mapping[str, np.nd
         yield Pair(one, other, len(one.calls) * len(other.calls), _between(one, other), reason, cosine)
 
 
-def _between(one: Answer, other: Answer) -> Between:
+def _between(one: Answer, other: Answer) -> Across:
     if one.product != other.product:
         return "products"
     if one.model != other.model:
@@ -127,16 +127,16 @@ def _between(one: Answer, other: Answer) -> Between:
     return "prompts" if one.prompt != other.prompt else "same"
 
 
-def _row(between: Between, product: str | None, pairs: Mapping[str, Sequence[Pair]]) -> Row:
+def _row(across: Across, product: str | None, pairs: Mapping[str, Sequence[Pair]]) -> Row:
     shares, weights = [], 0
     for some in pairs.values():
-        counted = [each for each in some if each.between == between and product in (None, each.one.product)]
+        counted = [each for each in some if each.across == across and product in (None, each.one.product)]
         if counted:
             total = sum(each.weight for each in counted)
             shares.append(sum(each.weight for each in counted if each.reason) / total)
             weights += total
     row: Row = {
-        "between": between,
+        "across": across,
         "product": product,
         "questions": len(shares),
         "disagreeing_questions": sum(share > 0 for share in shares),
@@ -162,7 +162,7 @@ def _examples(pairs: Mapping[str, Sequence[Pair]]) -> list[Row]:
                 {
                     "calls": len(calls),
                     "answers": len({side.text for pair in some for side in (pair.one, pair.other)}),
-                    "between": worst.between,
+                    "across": worst.across,
                     "reason": worst.reason,
                     "cosine": worst.cosine,
                     "one": worst.one.calls[0],

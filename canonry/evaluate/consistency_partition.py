@@ -16,7 +16,7 @@ from canonry.retrieval import ANSWERS
 from canonry.storage import Storage
 
 WINDOW_DAYS = 7
-CODE = 1
+CODE = 2
 """Raised where the same inputs give other rows."""
 
 _FACTS = ["inference_id", "product", "operation", "error_type", "cache_hit", "response_model", "prompt_version"]
@@ -31,7 +31,7 @@ def write_consistency(lake_zone: Storage, days: Iterable[dt.date], embed: Embed,
     computed = []
     for day in sorted(days):
         window = [day - dt.timedelta(days=back) for back in reversed(range(WINDOW_DAYS))]
-        made_from = {"partitions": _partitions(lake_zone, window), "encoder": encoder, "code": CODE}
+        made_from = {"inputs": _inputs(lake_zone, window), "encoder": encoder, "measured_by": CODE}
         if _holds(lake_zone, day, made_from):
             continue
         for each in window:
@@ -66,9 +66,9 @@ def answered(lake_zone: Storage, day: dt.date) -> list[Asked]:
     return sorted(found, key=lambda call: call.inference_id)
 
 
-def _partitions(lake_zone: Storage, days: Iterable[dt.date]) -> dict[str, str]:
+def _inputs(lake_zone: Storage, days: Iterable[dt.date]) -> dict[str, str]:
     paths = (f"{lake.folder(kind, day)}/{lake.MANIFEST}" for kind in ("inferences", "contents") for day in days)
-    return {path: hashlib.sha256(lake_zone.read(path)).hexdigest() for path in paths if lake_zone.head(path)}
+    return {f"lake/{path}": hashlib.sha256(lake_zone.read(path)).hexdigest() for path in paths if lake_zone.head(path)}
 
 
 def _holds(lake_zone: Storage, day: dt.date, made_from: dict[str, Any]) -> bool:

@@ -19,6 +19,7 @@ from canonry.storage import NotFound, Storage, Zones
 
 MADE_FROM: dict[str, tuple[str, ...]] = {
     "agreement_daily": ("agreement",),
+    "consistency_daily": ("consistency",),
     "cost_daily": ("inferences", "charges"),
     "drift_daily": ("drift",),
     "feedback_daily": ("feedback_rates",),

@@ -21,7 +21,15 @@ from canonry.storage import Zones, open_zones
 
 PROJECT = Path(__file__).parents[2] / "dbt"
 DAYS = [dt.date(2026, 11, day) for day in (1, 2, 3, 4)]
-MARTS = ("agreement_daily", "cost_daily", "drift_daily", "feedback_daily", "latency_hourly", "quality_daily")
+MARTS = (
+    "agreement_daily",
+    "consistency_daily",
+    "cost_daily",
+    "drift_daily",
+    "feedback_daily",
+    "latency_hourly",
+    "quality_daily",
+)
 MODELS = [("openai", "gpt-4o"), ("openai", "gpt-4o-mini"), ("nobody", "m-1"), (None, None)]
 ENVELOPE = {"received_at": dt.datetime(2026, 11, 5), "source": "test", "schema_version": 1, "digest": "0"}
 
@@ -41,6 +49,7 @@ class World:
     agreement: list[Row] = field(default_factory=list)
     feedback_rates: list[Row] = field(default_factory=list)
     drift: list[Row] = field(default_factory=list)
+    consistency: list[Row] = field(default_factory=list)
 
 
 TIMES = {
@@ -199,5 +208,9 @@ def make_world(choose: random.Random) -> World:
         figure = {"value": 2.5, "typical": 1.0, "noise": 1.4, "p_value": 1e-6, "alarm": True}
         world.drift.append({**tested, **figure, "part": "questions"})
         world.drift.append({**tested, "part": "answers", "refused": "12 askers, at least 30 are needed"})
+        week = {"questions": 54, "disagreeing_questions": 10, "pairs": 180, "confidence": 0.95, "window_end": day}
+        surely = {"value": 0.185, "interval_low": 0.104, "interval_high": 0.308, "method": "t over questions"}
+        world.consistency.append({**week, **surely, "across": "models"})
+        world.consistency.append({**week, "across": "same", "product": "search", "refused": "54 are too few"})
         world.agreement.append({**measured, "metric": "kappa", "annotator": "1", "other_annotator": "2"})
     return world

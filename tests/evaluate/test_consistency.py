@@ -94,7 +94,7 @@ def twelve_questions() -> list[Asked]:
 
 def test_share_of_pairs_that_disagree_by_what_the_answers_differ_in() -> None:
     rows, examples = consistency(twelve_questions(), by_words)
-    found = {(row["between"], row["product"]): row for row in rows}
+    found = {(row["across"], row["product"]): row for row in rows}
     same, models = found["same", None], found["models", None]
     assert (same["questions"], same["pairs"], same["value"], same["interval_low"]) == (12, 12, 0, 0)
     assert 0 < same["interval_high"] < 0.3
@@ -103,7 +103,7 @@ def test_share_of_pairs_that_disagree_by_what_the_answers_differ_in() -> None:
     assert models["interval_low"] < 0.25 < models["interval_high"]
     assert found["models", "a"]["value"] == models["value"]
     assert ("products", None) not in found
-    assert [(row["between"], row["reason"], row["calls"]) for row in examples] == [("models", "meaning", 3)] * 3
+    assert [(row["across"], row["reason"], row["calls"]) for row in examples] == [("models", "meaning", 3)] * 3
     assert {row["one"] for row in examples} == {"call-0000", "call-0003", "call-0006"}
 
 
@@ -115,7 +115,7 @@ def test_few_questions_are_refused() -> None:
 def test_products_are_compared_and_what_is_asked_once_is_not() -> None:
     calls = [asked(1, "How do I reset it?", "Press it."), asked(2, "how do I reset it", "Press it.", product="b")]
     rows, examples = consistency([*calls, asked(3, "Something else?", "Yes.")], by_words)
-    assert [(row["between"], row["product"], row["questions"]) for row in rows] == [("products", None, 1)]
+    assert [(row["across"], row["product"], row["questions"]) for row in rows] == [("products", None, 1)]
     assert examples == []
     assert consistency([], by_words) == ([], [])
 
@@ -129,7 +129,7 @@ def test_a_week_is_compared_and_computed_again_where_a_day_of_it_changed(zones: 
         write_calls(zones.lake, day, [*same, cached, failed] if number else same)
     assert write_consistency(zones.lake, days, by_words, "words") == days
     (row, _) = lake.read(zones.lake, "consistency", days[-1:]).to_pylist()
-    assert (row["between"], row["questions"], row["pairs"]) == ("same", 2, 2 * 7 * 6 / 2)
+    assert (row["across"], row["questions"], row["pairs"]) == ("same", 2, 2 * 7 * 6 / 2)
     assert lake.read(zones.lake, "inconsistencies", days[-1:]).num_rows == 0
     assert write_consistency(zones.lake, days, by_words, "words") == []
     write_calls(zones.lake, days[0], [call(days[0], 1, "How do I open it?", "Ask somebody else instead.")])

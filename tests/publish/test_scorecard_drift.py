@@ -62,8 +62,10 @@ def write_drift(zones: Zones) -> None:
     share = {"questions": 54, "disagreeing_questions": 10, "pairs": 180, "confidence": 0.95}
     surely = {"value": 0.185, "interval_low": 0.104, "interval_high": 0.308}
     few = {"questions": 3, "disagreeing_questions": 0, "pairs": 4, "refused": "3 questions, at least 10 are needed"}
-    put(zones, "consistency", {"between": "models", **share, **surely}, {"between": "products", **few})
-    models = {"one_model": "m-1", "other_model": "m-2", "between": "models", "reason": "meaning", "cosine": 0.2}
+    put(zones, "consistency", {"across": "models", **share, **surely}, {"across": "products", **few})
+    shares = lake.read(zones.lake, "consistency", [LAST], with_day=True)
+    publish_tables(zones, {"consistency_daily": shares}, now=NOW, lineage={})
+    models = {"one_model": "m-1", "other_model": "m-2", "across": "models", "reason": "meaning", "cosine": 0.2}
     pair = {"one": f"{LAST}-0002", "other": f"{LAST}-0003", "one_product": "docs", "other_product": "docs"}
     put(zones, "inconsistencies", {**pair, **models, "calls": 9, "answers": 2})
     questions = ["", f"Where is my refund? alice@example.com {HOSTILE}", "How do I reset it?", "how do i reset it"]

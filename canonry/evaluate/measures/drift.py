@@ -19,7 +19,7 @@ Row = Mapping[str, Any]
 _TEST = ("part", "measure", "value", "noise", "p_value", "level", "window_calls", "window_askers", "reference_askers")
 _TOPIC = ("part", "words", "reference_share", "window_share", "interval_low", "interval_high", "p_value")
 _PROMPT = ("status", "prompt_name", "prompt_version", "nearest_name", "nearest_version", "calls", "changes")
-_SHARE = ("between", "questions", "disagreeing_questions", "pairs", "value", "interval_low", "interval_high")
+_SHARE = ("across", "questions", "disagreeing_questions", "pairs", "value", "interval_low", "interval_high")
 
 
 def drift(zones: Zones, catalog: Catalog, spec: MonitorSpec, at: dt.datetime) -> list[Finding]:
@@ -67,7 +67,7 @@ def inconsistency(zones: Zones, catalog: Catalog, spec: MonitorSpec, at: dt.date
     product = "product" in spec.slice
     found = []
     for row in lake.read(zones.lake, "consistency", [day_of(at)]).to_pylist():
-        if row["between"] != spec.of or (row["product"] is not None) != product:
+        if row["across"] != spec.of or (row["product"] is not None) != product:
             continue
         values = {"product": row["product"]} if product else {}
         where = slice_said(values)

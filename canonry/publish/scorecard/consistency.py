@@ -12,7 +12,7 @@ _LEAD = (
     "disagree: in meaning, in every number, or yes against no. About 6 in 100 pairs of right answers are called so, "
     "too, and one wrong detail in a long answer is not found: see docs/drift.md. Answers from a cache are left out."
 )
-_BETWEEN = {
+_ACROSS = {
     "same": "one product, model and prompt",
     "prompts": "two prompts of one model",
     "models": "two models of one product",
@@ -44,13 +44,13 @@ def section(inputs: Inputs) -> Section:
     worst = max(known, key=lambda row: row["interval_low"], default=None)
     headline = None
     if worst:
-        notes = (f"between {_BETWEEN[worst['between']]}", f"of {worst['questions']:,} questions asked again")
+        notes = (f"between {_ACROSS[worst['across']]}", f"of {worst['questions']:,} questions asked again")
         headline = Headline("Answers that disagree", formats.share(worst["value"]), notes)
     return Section("consistency", "Consistency", _LEAD, blocks, headline)
 
 
 def _interval(row: Row) -> Interval:
-    label = _BETWEEN[row["between"]]
+    label = _ACROSS[row["across"]]
     if row["value"] is None:
         return Interval(None, label, None, 0.0, 0.0, f"refused: {row['refused']}")
     said = f"{formats.share(row['value'])} ({row['interval_low'] * 100:.1f}–{row['interval_high'] * 100:.1f})"
@@ -60,7 +60,7 @@ def _interval(row: Row) -> Interval:
 def _figures(inputs: Inputs) -> Table:
     shown = [
         (
-            _BETWEEN[row["between"]],
+            _ACROSS[row["across"]],
             formats.named(row["product"]) if row["product"] else "all",
             formats.count(row["questions"]),
             formats.count(row["disagreeing_questions"]),

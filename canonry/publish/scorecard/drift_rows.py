@@ -34,7 +34,7 @@ class DriftRows:
     prompts: Sequence[Row] = ()
     """`lake/prompt_drift` of the last seven days."""
     consistency: Sequence[Row] = ()
-    """`lake/consistency` of its last day."""
+    """`consistency_daily` of its last day."""
     inconsistencies: Sequence[Row] = ()
     """`lake/inconsistencies` of that day."""
     questions: Mapping[str, str] = field(default_factory=dict)
@@ -44,14 +44,22 @@ class DriftRows:
 
 
 def read_drift(
-    lake_zone: Storage, tests: Sequence[Row], first: dt.date | None, shows_texts: Callable[[str], bool]
+    lake_zone: Storage,
+    tests: Sequence[Row],
+    consistency: Sequence[Row],
+    first: dt.date | None,
+    shows_texts: Callable[[str], bool],
 ) -> DriftRows:
-    """Read what was measured from `first` on, beside the tests. Texts are of products that `shows_texts` allows."""
+    """Read from the lake what was measured from `first` on, beside rows of drift_daily and consistency_daily.
+
+    Texts are of products that `shows_texts` allows.
+    """
     topics = [row for row in _rows(lake_zone, "drift_topics", first, last=1) if row["found"]]
     prompts = _rows(lake_zone, "prompt_drift", first, last=WEEK)
-    shares = _rows(lake_zone, "consistency", first, last=1)
+    compared = max((row["day"] for row in consistency), default=None)
+    shares = [row for row in consistency if row["day"] == compared]
     pairs = _rows(lake_zone, "inconsistencies", first, last=1)
-    if shares and pairs and pairs[0]["day"] != shares[0]["day"]:
+    if pairs and pairs[0]["day"] != compared:
         pairs = []
     grown = sorted(topics, key=lambda row: (row["p_value"], -row["difference"]))[:MOST_TOPICS]
     wanted = {each for row in grown if shows_texts(row["product"]) for each in row["examples"]}

@@ -27,7 +27,15 @@ from canonry.publish.tables import FILE
 from canonry.release import Move, NotReleased, Release
 from canonry.storage import Storage, Zones
 
-TABLES = ("agreement_daily", "cost_daily", "drift_daily", "feedback_daily", "latency_hourly", "quality_daily")
+TABLES = (
+    "agreement_daily",
+    "consistency_daily",
+    "cost_daily",
+    "drift_daily",
+    "feedback_daily",
+    "latency_hourly",
+    "quality_daily",
+)
 DAYS = 91
 """The page covers at most so many days, up to the last that has calls."""
 
@@ -135,7 +143,7 @@ def read_inputs(
         reviewers=reviewers,
         comparisons=comparisons.read_all(zones.journal),
         texts=texts or {},
-        drift=read_drift(zones.lake, rows["drift_daily"], first, shows_texts),
+        drift=read_drift(zones.lake, rows["drift_daily"], rows["consistency_daily"], first, shows_texts),
         incidents=_incidents(zones.journal),
     )
 
