@@ -30,7 +30,8 @@ def together(
         run, heavy = (0.0, 0.0) if each in window else (run + 1, heavy + weight[word])
         gap, gap_weight = max(gap, run), max(gap_weight, heavy)
     lacks = [[stem(word) not in window for word in clause] for clause in content]
-    known = sorted({each for each in stems if each in source.places}, key=lambda each: len(source.places[each]))
+    # In an order of their own: a set's changes from process to process.
+    known = sorted({each for each in stems if each in source.places}, key=lambda each: (len(source.places[each]), each))
     pairs = list(combinations(known[:_MOST_WORDS], 2))
     apart = sum(not _neighbours(source.places[one], source.places[other]) for one, other in pairs)
     shares = [len(asked & part) / max(1, len(asked)) for part in source.passage_stems]
@@ -54,7 +55,7 @@ def together(
 def _nearest(stems: Sequence[str], source: Passages) -> int | None:
     """The passage sentence that has most of the stems, rare ones first; the first of equals."""
     scores: dict[int, float] = {}
-    for each in set(stems):
+    for each in sorted(set(stems)):
         places = source.places.get(each, frozenset())
         for place in places:
             scores[place] = scores.get(place, 0.0) + 1 / (1 + len(places)) ** 0.5

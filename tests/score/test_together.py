@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections import defaultdict
 
 from canonry.score.signals import read_passages
@@ -35,3 +38,27 @@ def test_a_sentence_from_a_passage_that_was_not_asked_for_lacks_the_question() -
     question = "engine computes tables"
     assert _together("engine computes numbers", question=question)["passage_lacks"] == 0
     assert _together("byron wrote poems", question=question)["passage_lacks"] == 1
+
+
+def test_every_process_finds_the_same() -> None:
+    # More known words than are looked at, each as frequent as the others, half of them in either of two sentences.
+    words = [chr(97 + number) * 3 for number in range(26)]
+    program = f"""
+from collections import defaultdict
+from canonry.score.signals import read_passages
+from canonry.score.together import together
+words = {words}
+source = read_passages("", (f"{{' '.join(words[::2])}}. A wall between. A second wall. {{' '.join(words[1::2])}}.",))
+print(together([words], frozenset(), source, defaultdict(lambda: 0.1)))
+"""
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"PYTHONHASHSEED": str(seed)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in range(3)
+    }
+    assert len(found) == 1 and "apart_count" in found.pop()
