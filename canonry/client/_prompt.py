@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from pydantic import TypeAdapter
 
 from canonry.client._open import parse_json, published_at
 from canonry.client._prompt_cache import PromptCache
-from canonry.release import PRODUCTION, Arm, Move, in_force, resolve
+from canonry.release import PRODUCTION, Arm, Damaged, Move, in_force, resolve
 
 FRESH_SECONDS = 30.0
 
@@ -87,11 +88,13 @@ def get_prompt(
     def read() -> tuple[str, bytes]:
         move = None if version else in_force(published, "prompts", name, channel)
         found = resolve(published, "prompts", name, version or (move.version if move else channel))
-        # Both arms: which of them a caller gets can be told while the platform is away, too.
-        all_of_it = (
-            [found, resolve(published, "prompts", name, move.canary.version)] if move and move.canary else [found]
-        )
-        texts = {each.version: json.loads(each.read("prompt.json")) for each in all_of_it}
+        texts = {found.version: json.loads(found.read("prompt.json"))}
+        if move and move.canary:
+            # Both arms: which of them a caller gets can be told while the platform is away, too. A canary that is
+            # damaged is told to its own callers alone.
+            with suppress(Damaged):
+                canary = resolve(published, "prompts", name, move.canary.version)
+                texts[canary.version] = json.loads(canary.read("prompt.json"))
         about = {"texts": texts, "move": json.loads(move.to_json()) if move else None}
         return found.version, json.dumps(about).encode()
 
@@ -99,7 +102,9 @@ def get_prompt(
     about = parse_json(kept.document, f"{published.url}/prompts/{name} {kept.version}", _PAYLOAD)
     chosen = about.move.version_for(caller) if about.move else kept.version
     arm = about.move.arm_of(caller) if about.move else None
-    text = about.texts[chosen]
+    text = about.texts.get(chosen) or _TEXT.validate_json(
+        resolve(published, "prompts", name, chosen).read("prompt.json")
+    )
     return Prompt(name, chosen, text.template, text.variables, text.since, text.change, kept.stale, arm)
 
 
@@ -137,3 +142,4 @@ class _Arms:
 
 
 _PAYLOAD: TypeAdapter[_Arms] = TypeAdapter(_Arms)
+_TEXT: TypeAdapter[_Payload] = TypeAdapter(_Payload)

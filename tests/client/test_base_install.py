@@ -78,7 +78,7 @@ def test_the_client_works_in_a_bare_environment(home: Zones, made_vectors, tmp_p
     environment = tmp_path / "environment"
     run([sys.executable, "-m", "venv", str(environment)])
     python = environment / "bin" / "python"
-    run([str(python), "-m", "pip", "install", "--quiet", "-c", str(constraints), str(checkout)])
+    run([str(python), "-m", "pip", "install", "--quiet", "--no-compile", "-c", str(constraints), str(checkout)])
     *found, installed, _ = use_client(python, home, made_vectors()[7], tmp_path)
     assert found == expected(7)
     assert installed == [], "the base install brought something heavy"

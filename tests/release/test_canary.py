@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from canonry import publish, release
 from canonry.cli import app
 from canonry.client import get_prompt
-from canonry.release import Canary, Move, NotReleased, ReleaseError, Withdrawn
+from canonry.release import Canary, Damaged, Move, NotReleased, ReleaseError, Withdrawn
 from canonry.storage import Storage, Zones, open_zones
 
 NOW = dt.datetime(2026, 11, 2, 8, tzinfo=dt.UTC)
@@ -129,6 +129,20 @@ def test_a_prompt_is_given_by_arm(tmp_path: Path) -> None:
         expected = ("b", b, "canary") if each in chosen else ("a", a, "control")
         assert (found.template, found.version, found.arm) == expected
     assert (get_prompt("answer", home=zones.home).version, get_prompt("answer", home=zones.home).arm) == (a, None)
+
+
+def test_a_canary_that_is_damaged_fails_its_own_callers_alone(tmp_path: Path) -> None:
+    zones = open_zones(tmp_path / "home")
+    a, b = made(zones.published, "a"), made(zones.published, "b")
+    promote(zones.published, a)
+    taken = takers(start(zones.published, b))
+    for file in Path(zones.published.url).rglob(f"{b}/prompt.json"):
+        file.write_text("torn")
+    assert (
+        get_prompt("answer", home=zones.home, caller=next(each for each in CALLERS if each not in taken)).version == a
+    )
+    with pytest.raises(Damaged, match=b):
+        get_prompt("answer", home=zones.home, caller=next(each for each in CALLERS if each in taken))
 
 
 def test_the_command_starts_shows_and_stops_a_canary(tmp_path: Path) -> None:
