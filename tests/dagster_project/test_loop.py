@@ -16,7 +16,7 @@ from pathlib import Path
 from canonry.client import read_table
 from tests.loop_home import DAYS, Start, lake_digests, mart_rows
 
-KILLS = 10
+KILLS = 6
 
 
 def test_the_loop_counts_what_was_sent_and_publishes_it(undisturbed: Path) -> None:

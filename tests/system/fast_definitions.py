@@ -21,16 +21,14 @@ class FastPlatform(Platform):
         return FastPlatform.now().date()
 
 
-EACH_MINUTE = "* * * * *"
-
 defs = build(
     FastPlatform(),
     Timetable(
-        take_files=EACH_MINUTE,
-        collect=EACH_MINUTE,
+        take_files="*/3 * * * *",
+        collect="* * * * *",
         recompute="*/2 * * * *",
-        draw_labels=EACH_MINUTE,
-        pull_labels=EACH_MINUTE,
+        draw_labels="*/2 * * * *",
+        pull_labels="1-59/2 * * * *",
         rebuild_indexes="*/6 * * * *",
         landing_news=10,
         label_inbox=10,
