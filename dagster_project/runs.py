@@ -23,7 +23,7 @@ def by_range(
 ) -> Requests:
     """A run for each stretch of days that follow each other, so that dbt starts once for all of them.
 
-    Days of a run that still waits in the queue are left out: when it starts, it finds what is new by then.
+    Days of a run that has not begun are left out: when it does, it finds what is new by then.
     """
     waiting = {day for run in _queued(context, job) for day in days_of_run(run)}
     requests = []
@@ -61,7 +61,8 @@ def running(context: Tick) -> set[str]:
 
 
 def _queued(context: Tick | dg.SensorEvaluationContext, job: str) -> Sequence[dg.DagsterRun]:
-    statuses = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED]
+    # A run whose process starts has read nothing yet either, and under load that takes half a minute.
+    statuses = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING]
     return context.instance.get_runs(dg.RunsFilter(job_name=job, statuses=statuses))
 
 

@@ -124,17 +124,20 @@ def test_a_sensor_asks_again_only_after_a_while(home: Zones) -> None:
 
 
 @pytest.mark.parametrize("name", ["landing_news", "collect"])
-def test_days_that_a_queued_run_is_about_to_collect_are_not_asked_for_again(home: Zones, name: str) -> None:
+def test_days_that_a_run_is_about_to_collect_are_not_asked_for_again(home: Zones, name: str) -> None:
     land(home, TODAY - 5 * DAY, TODAY - DAY, TODAY)
     with dg.instance_for_test() as instance:
         queue(instance, {runs.FIRST_DAY: "2026-11-15", runs.LAST_DAY: "2026-11-19"})
         assert ranges(tick(name, home, instance=instance)) == [("2026-11-20", "2026-11-20")]
-        queue(instance, {runs.FIRST_DAY: "2026-11-20", runs.LAST_DAY: "2026-11-20"})
+        queue(instance, {runs.FIRST_DAY: "2026-11-20", runs.LAST_DAY: "2026-11-20"}, dg.DagsterRunStatus.STARTING)
         assert tick(name, home, instance=instance) == runs.QUEUED
 
 
-def queue(instance: dg.DagsterInstance, tags: dict[str, str]) -> None:
-    status = dg.DagsterRunStatus.NOT_STARTED
+def queue(
+    instance: dg.DagsterInstance,
+    tags: dict[str, str],
+    status: dg.DagsterRunStatus = dg.DagsterRunStatus.NOT_STARTED,
+) -> None:
     instance.add_run(dg.DagsterRun(job_name="collect", run_id=make_new_run_id(), tags=tags, status=status))
 
 
