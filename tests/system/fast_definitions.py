@@ -21,14 +21,16 @@ class FastPlatform(Platform):
         return FastPlatform.now().date()
 
 
+EACH_MINUTE = "* * * * *"
+
 defs = build(
     FastPlatform(),
     Timetable(
-        take_files="*/3 * * * *",
-        collect="* * * * *",
+        take_files=EACH_MINUTE,
+        collect=EACH_MINUTE,
         recompute="*/2 * * * *",
-        draw_labels="*/2 * * * *",
-        pull_labels="1-59/2 * * * *",
+        draw_labels=EACH_MINUTE,
+        pull_labels=EACH_MINUTE,
         rebuild_indexes="*/6 * * * *",
         landing_news=10,
         label_inbox=10,
