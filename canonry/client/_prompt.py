@@ -102,6 +102,7 @@ def get_prompt(
     about = parse_json(kept.document, f"{published.url}/prompts/{name} {kept.version}", _PAYLOAD)
     chosen = about.move.version_for(caller) if about.move else kept.version
     arm = about.move.arm_of(caller) if about.move else None
+    # What could not be kept is read by those who get it, and its damage told to them.
     text = about.texts.get(chosen) or _TEXT.validate_json(
         resolve(published, "prompts", name, chosen).read("prompt.json")
     )

@@ -116,10 +116,10 @@ def _pairs(question: str, answers: Sequence[Answer], vectors: Mapping[str, np.nd
     for one, other in combinations(answers, 2):
         cosine = float(vectors[one.text] @ vectors[other.text])
         reason = disagreement(question, one.text, other.text, cosine)
-        yield Pair(one, other, len(one.calls) * len(other.calls), _between(one, other), reason, cosine)
+        yield Pair(one, other, len(one.calls) * len(other.calls), _across(one, other), reason, cosine)
 
 
-def _between(one: Answer, other: Answer) -> Across:
+def _across(one: Answer, other: Answer) -> Across:
     if one.product != other.product:
         return "products"
     if one.model != other.model:

@@ -140,8 +140,9 @@ def test_the_month_holds_what_it_should(month: Zones):
     }
 
 
-def test_a_month_collected_in_any_order_gives_the_same_lake(month, tmp_path):
-    chance = random.Random(0)
+@pytest.mark.parametrize("seed", range(2))
+def test_a_month_collected_in_any_order_gives_the_same_lake(month, tmp_path, seed):
+    chance = random.Random(seed)
     zones = open_zones(tmp_path)
     waiting = [entry.path for entry in month.landing.list()]
     chance.shuffle(waiting)

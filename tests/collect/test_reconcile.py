@@ -297,7 +297,7 @@ def test_no_call_is_lost_and_none_counts_twice(few_days: Zones):
     assert all(row["output_tokens"] == 3 for row in with_log)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(6))
 def test_any_order_of_arrival_and_collecting_gives_the_same_lake(few_days, tmp_path, seed):
     chance = random.Random(seed)
     zones = open_zones(tmp_path)
