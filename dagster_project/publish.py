@@ -16,19 +16,11 @@ from canonry.label.reviewers import reviewer_progress
 from canonry.labels import schemes_drawn
 from canonry.publish import publish_tables
 from canonry.publish.scorecard import FILE, PATH, publish_scorecard
+from canonry.publish.tables import MADE_FROM
 from canonry.regressions import shown_texts
 from dagster_project.resources import WAREHOUSE, Platform, dbt_project
 
 GROUP = "publish"
-MARTS = (
-    "agreement_daily",
-    "consistency_daily",
-    "cost_daily",
-    "drift_daily",
-    "feedback_daily",
-    "latency_hourly",
-    "quality_daily",
-)
 
 SHOWN = ("rejected", "drift_topics", "prompt_drift", "inconsistencies")
 """What of the lake the scorecard shows as it is."""
@@ -45,14 +37,16 @@ def build(catalog: Catalog) -> dg.Definitions:
             owners=["team:ai_platform"],
             kinds={"parquet"},
         )
-        for mart in MARTS
+        for mart in MADE_FROM
     ]
 
     @dg.multi_asset(name="publish_marts", specs=specs, pool=WAREHOUSE)
     def tables(context: dg.AssetExecutionContext, platform: Platform):  # type: ignore[no-untyped-def]
         path = str(platform.zones.warehouse)
         with platform.alone(WAREHOUSE, context.log), duckdb.connect(path, read_only=True) as warehouse:
-            found = {mart: warehouse.execute(f"SELECT * FROM {mart} ORDER BY ALL").to_arrow_table() for mart in MARTS}
+            found = {
+                mart: warehouse.execute(f"SELECT * FROM {mart} ORDER BY ALL").to_arrow_table() for mart in MADE_FROM
+            }
         lineage = {"warehouse": platform.zones.warehouse.name, "code": code_version(), "sql": _sql_version()}
         for mart, outcome in publish_tables(
             platform.zones, found, now=platform.published_at(), lineage=lineage

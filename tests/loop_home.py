@@ -11,18 +11,10 @@ from pathlib import Path
 import duckdb
 
 from canonry.landing import LandingWriter
+from canonry.publish.tables import MADE_FROM
 from canonry.storage import open_zones
 
 DAYS = [dt.date(2026, 11, day) for day in (2, 3, 4)]
-MARTS = (
-    "agreement_daily",
-    "consistency_daily",
-    "cost_daily",
-    "drift_daily",
-    "feedback_daily",
-    "latency_hourly",
-    "quality_daily",
-)
 
 Start = Callable[..., subprocess.Popen[bytes]]
 
@@ -76,4 +68,4 @@ def lake_digests(home: Path) -> dict[str, str]:
 def mart_rows(home: Path) -> dict[str, list[tuple[object, ...]]]:
     """Every row of every mart, in order."""
     with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as warehouse:
-        return {mart: warehouse.execute(f"SELECT * FROM {mart} ORDER BY ALL").fetchall() for mart in MARTS}
+        return {mart: warehouse.execute(f"SELECT * FROM {mart} ORDER BY ALL").fetchall() for mart in MADE_FROM}

@@ -94,8 +94,8 @@ def _install(packages: Path, folder: Path) -> None:
     venv.create(folder, with_pip=True)
     log = folder / "install.log"
     # Python compiles what a server imports when it does: much of what is installed it never does.
-    quickly = ["--quiet", "--disable-pip-version-check", "--no-compile", "--no-deps"]
-    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", *quickly, "-r", str(packages)]
+    options = ["--quiet", "--disable-pip-version-check", "--no-compile", "--no-deps"]
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", *options, "-r", str(packages)]
     with (
         open(log, "wb") as output,
         subprocess.Popen(pip, stdout=output, stderr=output) as process,

@@ -14,6 +14,17 @@ from canonry.storage import Zones
 
 FILE = "table.parquet"
 
+MADE_FROM: dict[str, tuple[str, ...]] = {
+    "agreement_daily": ("agreement",),
+    "consistency_daily": ("consistency",),
+    "cost_daily": ("inferences", "charges"),
+    "drift_daily": ("drift",),
+    "feedback_daily": ("feedback_rates",),
+    "latency_hourly": ("inferences",),
+    "quality_daily": ("estimates",),
+}
+"""Kinds of the lake whose partition of the row's day each table is computed from."""
+
 
 def publish_tables(
     zones: Zones,

@@ -14,19 +14,8 @@ import pyarrow.parquet as pq
 
 from canonry import lake, release
 from canonry.labels import list_draws, read_draw, stratum_name
-from canonry.publish.tables import FILE
+from canonry.publish.tables import FILE, MADE_FROM
 from canonry.storage import NotFound, Storage, Zones
-
-MADE_FROM: dict[str, tuple[str, ...]] = {
-    "agreement_daily": ("agreement",),
-    "consistency_daily": ("consistency",),
-    "cost_daily": ("inferences", "charges"),
-    "drift_daily": ("drift",),
-    "feedback_daily": ("feedback_rates",),
-    "latency_hourly": ("inferences",),
-    "quality_daily": ("estimates",),
-}
-"""Kinds of the lake whose partition of the row's day each table is computed from."""
 
 State = Literal["as recorded", "changed since", "gone", "there"]
 """Of an input: whether it is what its reader recorded; `there` where no digest was recorded."""

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from canonry import lake, release
 from canonry.client import read_table
+from canonry.publish.tables import MADE_FROM
 from canonry.storage import Zones, open_zones
-from tests.loop_home import MARTS, Start, lake_digests, mart_rows
+from tests.loop_home import Start, lake_digests, mart_rows
 from tests.s3 import bucket, s3_endpoint
 
 __all__ = ["bucket", "s3_endpoint"]
@@ -39,7 +40,7 @@ def test_the_loop_on_an_object_store_gives_the_same_lake_and_marts_as_on_a_folde
     assert mart_rows(local) == mart_rows(undisturbed)
     for name, digest in lake_digests(undisturbed).items():
         assert release.File.of(zones.lake.read(name.removeprefix("lake/"))).sha256 == digest, name
-    for mart in MARTS:
+    for mart in MADE_FROM:
         assert read_table(mart, home=zones.home) == read_table(mart, home=undisturbed)
     assert not (tmp_path / "user" / ".duckdb").exists()
     assert not (local / "lake").exists()

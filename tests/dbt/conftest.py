@@ -21,15 +21,6 @@ from canonry.storage import Zones, open_zones
 
 PROJECT = Path(__file__).parents[2] / "dbt"
 DAYS = [dt.date(2026, 11, day) for day in (1, 2, 3, 4)]
-MARTS = (
-    "agreement_daily",
-    "consistency_daily",
-    "cost_daily",
-    "drift_daily",
-    "feedback_daily",
-    "latency_hourly",
-    "quality_daily",
-)
 MODELS = [("openai", "gpt-4o"), ("openai", "gpt-4o-mini"), ("nobody", "m-1"), (None, None)]
 ENVELOPE = {"received_at": dt.datetime(2026, 11, 5), "source": "test", "schema_version": 1, "digest": "0"}
 

@@ -15,9 +15,10 @@ import pytest
 
 from canonry import lake
 from canonry.publish import publish_tables
-from canonry.publish.trace import MADE_FROM, flat, trace
+from canonry.publish.tables import MADE_FROM
+from canonry.publish.trace import flat, trace
 
-from .conftest import DAYS, ENVELOPE, MARTS, Row, Tables
+from .conftest import DAYS, ENVELOPE, Row, Tables
 
 DAY = DAYS[1]
 KEYS = {
@@ -185,7 +186,7 @@ def test_deleting_the_warehouse_and_running_again_gives_the_same_tables(tables: 
     again = tables.copy(tmp_path / "home")
     again.zones.warehouse.unlink()
     again.run(DAYS[0], DAYS[-1])
-    for table in ("int_inference_outcomes", *MARTS):
+    for table in ("int_inference_outcomes", *MADE_FROM):
         assert again.rows(table) == tables.rows(table), table
 
 
@@ -212,7 +213,7 @@ def published(tables: Tables, tmp_path: Path) -> tuple[Tables, dict[str, list[Ro
     """Every table released: where it lies, its rows of the day, and its version."""
     traced = tables.copy(tmp_path / "home")
     with duckdb.connect(str(traced.zones.warehouse), read_only=True) as warehouse:
-        marts = {mart: warehouse.execute(f"SELECT * FROM {mart} ORDER BY ALL").to_arrow_table() for mart in MARTS}
+        marts = {mart: warehouse.execute(f"SELECT * FROM {mart} ORDER BY ALL").to_arrow_table() for mart in MADE_FROM}
     now = dt.datetime(2026, 11, 6, tzinfo=dt.UTC)
     made = publish_tables(traced.zones, marts, now=now, lineage={"code": "1"})
     rows = {mart: [row for row in table.to_pylist() if row["day"] == DAY] for mart, table in marts.items()}

@@ -23,19 +23,10 @@ from canonry.comparisons import Comparison
 from canonry.publish.catalog import ALL_MODELS
 from canonry.publish.scorecard.drift_rows import DriftRows, read_drift
 from canonry.publish.scorecard.parts import Row
-from canonry.publish.tables import FILE
+from canonry.publish.tables import FILE, MADE_FROM
 from canonry.release import Move, NotReleased, Release
 from canonry.storage import Storage, Zones
 
-TABLES = (
-    "agreement_daily",
-    "consistency_daily",
-    "cost_daily",
-    "drift_daily",
-    "feedback_daily",
-    "latency_hourly",
-    "quality_daily",
-)
 DAYS = 91
 """The page covers at most so many days, up to the last that has calls."""
 
@@ -119,12 +110,12 @@ def read_inputs(
 
     Raises ReleaseError.
     """
-    moves = {name: release.last_move(zones.published, "tables", name) for name in TABLES}
-    found = {name: _table(zones.published, name) for name in TABLES if moves[name]}
+    moves = {name: release.last_move(zones.published, "tables", name) for name in MADE_FROM}
+    found = {name: _table(zones.published, name) for name in MADE_FROM if moves[name]}
     days = [found[name]["day"].combine_chunks() for name in ("cost_daily", "latency_hourly") if name in found]
     last = max((pc.max(each).as_py() for each in days if len(each)), default=None)
     first = last - dt.timedelta(days=DAYS - 1) if last else None
-    rows = {name: _rows_since(found[name], first) if name in found else [] for name in TABLES}
+    rows = {name: _rows_since(found[name], first) if name in found else [] for name in MADE_FROM}
     return Inputs(
         tables=moves,
         costs=rows["cost_daily"],
