@@ -14,6 +14,7 @@ import json
 import resource
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -38,6 +39,19 @@ Predicted = tuple[np.ndarray, np.ndarray]
 """Probability, and whether an answer is called hallucinated."""
 
 
+@dataclass(frozen=True)
+class Validated:
+    """What cross-validated scorers make of answers: one prediction a choice of governance features."""
+
+    predicted: list[Predicted]
+    sentences: np.ndarray
+    """How likely each is unsupported."""
+    training: list[float]
+    """Seconds of each fold, from signals to scorers."""
+    scorer: Scorer
+    """The last of them."""
+
+
 def main() -> None:
     """Run and print."""
     options = arguments(__doc__, rows=SOURCES, quick_rows=QUICK_SOURCES)
@@ -58,28 +72,10 @@ def main() -> None:
     bare = signals([each.answer for each in labeled], rare, None)
     without = time.perf_counter() - started
 
-    predicted: dict[str, Predicted] = {
-        name: (np.empty(len(truth)), np.zeros(len(truth), dtype=bool)) for name in (TEXT, ENCODED, WITH_FACTS)
-    }
-    sentences = np.empty(len(found.values))
-    training = []
-    for held in folds:
-        use = np.setdiff1d(np.arange(len(truth)), held)
-        begun = time.perf_counter()
-        rest = [labeled[each] for each in use]
-        judged = judge(rest, found.take(use), rare)
-        scorers = {TEXT: weigh(judge(rest, bare.take(use), rare), rest).scorer}
-        training.append((time.perf_counter() - begun) / 2)
-        scorers |= {ENCODED: weigh(judged, rest).scorer, WITH_FACTS: weigh(judged, rest, FACTS).scorer}
-        for name, scorer in scorers.items():
-            given = bare if name == TEXT else found
-            scores = scorer.score_signals(given.take(held), [labeled[each].facts for each in held])
-            probability, called = predicted[name]
-            probability[held] = [each.value for each in scores]
-            called[held] = probability[held] >= scorer.threshold
-        for each, score in zip(held, scores, strict=True):
-            sentences[found.starts[each] : found.starts[each + 1]] = [span.probability for span in score.spans]
-    scoring = speed(scorer, found, labeled)
+    text = cross_validated(labeled, bare, rare, folds)
+    encoded = cross_validated(labeled, found, rare, folds, ((), FACTS))
+    predicted = dict(zip((TEXT, ENCODED, WITH_FACTS), (*text.predicted, *encoded.predicted), strict=True))
+    scoring = speed(encoded.scorer, found, labeled)
     predicted["always hallucinated"] = truth.mean() * np.ones(len(truth)), np.ones(len(truth), dtype=bool)
     sketch = options.data.parent / "baselines" / "groundedness.py"
     other = "the sketch" if sketch.is_file() else "always hallucinated"
@@ -91,13 +87,15 @@ def main() -> None:
     for seed in range(1, 1 if options.quick else DEALS):
         dealt = by_source(names, FOLDS, seed)
         theirs = sketched(load(sketch), responses, sources, encode, dealt) if sketch.is_file() else predicted[other]
-        ratios.append(f1(truth, of_text(labeled, bare, rare, dealt)[1]) / f1(truth, theirs[1]))
+        (ours,) = cross_validated(labeled, bare, rare, dealt).predicted
+        ratios.append(f1(truth, ours[1]) / f1(truth, theirs[1]))
     print(f"{len(truth):,} answers from {options.rows} sources, {len(folds)} folds; {truth.mean():.0%} hallucinated")
     print(f"F1 of the text alone over that of {other}: {', '.join(f'{each:.3f}' for each in ratios)}")
-    print(f"sentences: AUROC {auroc(unsupported(labeled, found), sentences):.3f}")
+    print(f"sentences: AUROC {auroc(unsupported(labeled, found), encoded.sentences):.3f}")
+    training = np.median(text.training + encoded.training)
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
-        f"training {np.median(training):.0f} s from signals; signals {len(truth) / first:.0f} answers a second, "
+        f"training {training:.0f} s from signals; signals {len(truth) / first:.0f} answers a second, "
         f"{len(truth) / again:.0f} where texts are encoded already, {len(truth) / without:.0f} without encoder; "
         f"scoring from signals {scoring:,.0f} a second; {most:,.0f} MB at most\n"
     )
@@ -154,17 +152,31 @@ def by_source(sources: Sequence[str], folds: int, seed: int | None = None) -> li
     return [held for _, held in dealt.split(rows, rows, np.asarray(sources))]
 
 
-def of_text(labeled: Sequence[Labeled], bare: Signals, rare: Rarity, folds: list[np.ndarray]) -> Predicted:
-    """What scorers of the text alone predict of the folds that they were trained without."""
-    probability, called = np.empty(len(labeled)), np.zeros(len(labeled), dtype=bool)
+def cross_validated(
+    labeled: list[Labeled],
+    found: Signals,
+    rare: Rarity,
+    folds: list[np.ndarray],
+    facts: Sequence[Sequence[str]] = ((),),
+) -> Validated:
+    """Scorers with each of these choices of governance features, and what they make of folds that they never saw."""
+    predicted = [(np.empty(len(labeled)), np.zeros(len(labeled), dtype=bool)) for _ in facts]
+    sentences = np.empty(len(found.values))
+    training = []
     for held in folds:
         use = np.setdiff1d(np.arange(len(labeled)), held)
         rest = [labeled[each] for each in use]
-        scorer = weigh(judge(rest, bare.take(use), rare), rest).scorer
-        scores = scorer.score_signals(bare.take(held), [labeled[each].facts for each in held])
-        probability[held] = [each.value for each in scores]
-        called[held] = probability[held] >= scorer.threshold
-    return probability, called
+        begun = time.perf_counter()
+        judged = judge(rest, found.take(use), rare)
+        scorers = [weigh(judged, rest, names).scorer for names in facts]
+        training.append(time.perf_counter() - begun)
+        for scorer, (probability, called) in zip(scorers, predicted, strict=True):
+            scores = scorer.score_signals(found.take(held), [labeled[each].facts for each in held])
+            probability[held] = [each.value for each in scores]
+            called[held] = probability[held] >= scorer.threshold
+        for each, score in zip(held, scores, strict=True):
+            sentences[found.starts[each] : found.starts[each + 1]] = [span.probability for span in score.spans]
+    return Validated(predicted, sentences, training, scorer)
 
 
 def encoder() -> Encode:
