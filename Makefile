@@ -22,6 +22,9 @@ $(VENV)/.installed: constraints.txt pyproject.toml
 demo: $(VENV)/.installed ## Run the whole loop on the documentation assistant (LABEL_STUDIO=1: labeled on a server)
 	$(BIN)/canonry demo $(if $(LABEL_STUDIO),--label-studio)
 
+# Two workers on two cores: where each started two threads, they would wait for each other.
+test test-system: export OMP_NUM_THREADS ?= 1
+
 test: $(VENV)/.installed ## Run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/system
 

@@ -60,5 +60,7 @@ def _build(context: dg.AssetExecutionContext, dbt: DbtCliResource, platform: Pla
     until = days[-1] + dt.timedelta(days=1)
     arguments = ["build", "--exclude-resource-type", "unit_test"]
     arguments += ["--event-time-start", days[0].isoformat(), "--event-time-end", until.isoformat()]
+    # One folder for every run: what dbt has parsed, the next run need not, and nothing piles up.
+    target = platform.zones.warehouse.parent / "dbt"
     with platform.alone(WAREHOUSE, context.log):
-        yield from dbt.cli(arguments, context=context).stream()
+        yield from dbt.cli(arguments, context=context, target_path=target).stream()

@@ -89,7 +89,7 @@ def test_the_nearest_of_those_that_fit_are_found(make: Any, where: Any, fits: Ca
         "SQ8",
         "IVF32,Flat",
         "HNSW8",
-        "PQ8",
+        "PQ8np",
         "NSG8",
         "IVF32,RaBitQfs,Refine(Flat)",
         "PCA8,HNSW32,SQ8,Refine(Flat)",

@@ -28,9 +28,9 @@ defs = build(
     Timetable(
         take_files=EACH_MINUTE,
         collect=EACH_MINUTE,
-        recompute="*/2 * * * *",
+        recompute="*/3 * * * *",
         draw_labels=EACH_MINUTE,
-        pull_labels=EACH_MINUTE,
+        pull_labels="*/2 * * * *",
         rebuild_indexes="*/6 * * * *",
         landing_news=10,
         label_inbox=10,

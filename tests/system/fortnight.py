@@ -24,7 +24,7 @@ from canonry.storage import Zones
 
 ROOT = Path(__file__).parent.parent.parent
 FIRST = dt.date(2026, 11, 2)
-DAYS = [FIRST + dt.timedelta(days=number) for number in range(int(os.environ.get("CANONRY_FORTNIGHT_DAYS", "7")))]
+DAYS = [FIRST + dt.timedelta(days=number) for number in range(int(os.environ.get("CANONRY_FORTNIGHT_DAYS", "5")))]
 CALLS = 40
 THUMBS = 10
 DOCUMENTS = 100
