@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from canonry.client._table import aread_table, read_table
     from canonry.feedback import edit_distance
     from canonry.release import Damaged, NotReleased, ReleaseError
-    from canonry.search import Hit, SearchError
+    from canonry.search import Hit, Reranker, SearchError, rerank
 
 _WHERE = {
     "canonry.client._call": ("Call", "current_call"),
@@ -70,7 +70,7 @@ _WHERE = {
     "canonry.client._table": ("aread_table", "read_table"),
     "canonry.feedback": ("edit_distance",),
     "canonry.release": ("Damaged", "NotReleased", "ReleaseError"),
-    "canonry.search": ("Hit", "SearchError"),
+    "canonry.search": ("Hit", "Reranker", "SearchError", "rerank"),
 }
 """Names by module. A name is imported when it is first used, so that a product pays for what it uses alone."""
 
@@ -89,6 +89,7 @@ __all__ = [
     "Prompt",
     "PromptError",
     "ReleaseError",
+    "Reranker",
     "SearchError",
     "Stats",
     "aflush",
@@ -110,6 +111,7 @@ __all__ = [
     "open_index",
     "read_gold",
     "read_table",
+    "rerank",
     "stats",
     "wrap_openai",
 ]

@@ -9,6 +9,7 @@ from canonry.search._errors import SearchError
 from canonry.search._fusion import DEPTH, FUSION, Found, Fusion
 from canonry.search._index import SCAN_ADVANTAGE, VECTORS, Hit, VectorIndex
 from canonry.search._lexical import LEXICAL, LEXICAL_SCHEMA, LexicalIndex, lexical_metadata
+from canonry.search._rerank import Reranker, rerank
 from canonry.search._text import Encode, Mode, TextIndex
 from canonry.search._together import Part, search_together
 from canonry.search._where import ACCESS, Where, audiences_in, tags_in
@@ -32,6 +33,7 @@ __all__ = [
     "LexicalIndex",
     "Mode",
     "Part",
+    "Reranker",
     "SearchError",
     "TextIndex",
     "VectorIndex",
@@ -40,6 +42,7 @@ __all__ = [
     "audiences_in",
     "lexical_metadata",
     "read_chunks",
+    "rerank",
     "search_together",
     "surface_words",
     "tags_in",
