@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from canonry.search._errors import SearchError
+from canonry.search._index import Hit
 
-if TYPE_CHECKING:
-    from canonry.search._index import Hit
-
-Reranker = Callable[[str, Sequence["Hit"]], Sequence[float]]
+Reranker = Callable[[str, Sequence[Hit]], Sequence[float]]
 """How well each of these hits answers a text, the more the better: as many finite numbers as hits."""
 
 
