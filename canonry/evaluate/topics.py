@@ -65,18 +65,18 @@ def find_topics(windows: Windows, texts: Sequence[str], vectors: np.ndarray) -> 
 
 
 def _clusters(vectors: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(texts,) topic of each text, and (texts,) how far it lies from the topic's middle. The same on every run."""
+    """(texts,) topic of each text, and (texts,) how far it lies from the topic's middle.
+
+    The same on every run by one thread.
+    """
     from sklearn.cluster import KMeans
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     centred = vectors.astype(np.float64) - np.average(vectors, axis=0, weights=counts)
     _, directions = np.linalg.eigh((centred * counts[:, None]).T @ centred)
     main = centred @ directions[:, -DIRECTIONS:]
     topics = int(np.clip(round(np.sqrt(len(vectors))), LEAST_TOPICS, MOST_TOPICS))
-    # Sums of several threads depend on which is done first.
-    with threadpool_limits(limits=1):
-        fitted = KMeans(min(topics, len(vectors)), n_init=2, random_state=0).fit(main, sample_weight=counts)
-        distance = fitted.transform(main).min(axis=1)
+    fitted = KMeans(min(topics, len(vectors)), n_init=2, random_state=0).fit(main, sample_weight=counts)
+    distance = fitted.transform(main).min(axis=1)
     return np.unique(fitted.labels_, return_inverse=True)[1], distance
 
 
