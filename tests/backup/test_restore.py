@@ -31,6 +31,12 @@ def kept(home: Zones) -> dict[str, bytes]:
     return {name: data for name, data in contents(home).items() if name != DERIVED}
 
 
+@pytest.fixture(autouse=True)
+def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of zones on an object store lies in the working folder, where a demo may have left one."""
+    monkeypatch.setenv("CANONRY_WAREHOUSE", str(tmp_path / "warehouse.duckdb"))
+
+
 def test_an_empty_home_gets_the_same_bytes_releases_and_channels(home: Zones, place: Storage, tmp_path: Path) -> None:
     backup.take(home, place, now=NOW)
     other = open_zones(tmp_path / "other")
