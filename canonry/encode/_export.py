@@ -28,7 +28,7 @@ _FORMAT = 2
 """Raise it when what `_graph` makes of a model changes."""
 
 _OPSET = 23
-"""The first version of ONNX in which attention is one operator: ONNX Runtime needs an eighth less time for it."""
+"""The first version of ONNX in which attention is one operator, which ONNX Runtime computes as a whole."""
 
 _LIBRARIES = ("torch", "onnx", "onnxscript", "onnx-ir", "sentence-transformers", "transformers")
 

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from canonry.catalog.specs import DriftSpec
 from canonry.catalog.specs.drifts import Part
@@ -47,9 +46,6 @@ def window_of(spec: DriftSpec, day: dt.date) -> tuple[list[dt.date], list[dt.dat
     return _days(reference.first, reference.last), _days(first, day)
 
 
-# By one thread: sums of several depend on which is done first, and on a busy machine, where the threads of a small
-# matrix wait for each other at every step, several take forty times as long.
-@threadpool_limits.wrap(limits=1)
 def measure_drift(
     name: str, spec: DriftSpec, day: dt.date, calls: Calls, vectors: Mapping[str, np.ndarray]
 ) -> tuple[list[Row], list[Row]]:

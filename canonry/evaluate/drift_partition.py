@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from threadpoolctl import threadpool_limits
 
 from canonry import lake
 from canonry.catalog import Catalog, DriftSpec
@@ -50,10 +51,13 @@ def write_drift(
         wanted = sorted({each for day in stale for part in window_of(spec, day) or () for each in part})
         calls = {day: sampled_calls(lake_zone, day, spec.products, spec.sample_a_day) for day in wanted}
         vectors = _vectors(spec, calls, embedders[spec.encoder])
-        for day in stale:
-            tests, of_topics = measure_drift(name, spec, day, calls, vectors)
-            rows[day] += tests
-            topics[day] += of_topics
+        # By one thread: sums of several depend on which is done first, and beside other work the threads of a small
+        # matrix wait for each other at every step.
+        with threadpool_limits(limits=1):
+            for day in stale:
+                tests, of_topics = measure_drift(name, spec, day, calls, vectors)
+                rows[day] += tests
+                topics[day] += of_topics
     for day in stale:
         for kind, found in (("drift_topics", topics[day]), ("drift", rows[day])):
             lake.write(lake_zone, kind, day, pa.Table.from_pylist(found, lake.SCHEMAS[kind]), made_from[day])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from canonry.search._errors import SearchError
 from canonry.search._index import Hit
 
-Reranker = Callable[[str, Sequence[Hit]], Sequence[float]]
+Reranker = Callable[[str, Sequence[Hit]], Iterable[float]]
 """How well each of these hits answers a text, the more the better: as many finite numbers as hits."""
 
 

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from canonry import lake
 from canonry.catalog import Catalog, DriftSpec
 from canonry.catalog.specs import ModelSpec
-from canonry.evaluate.drift import window_of
+from canonry.evaluate import drift_partition
+from canonry.evaluate.drift import measure_drift, window_of
 from canonry.evaluate.drift_calls import sampled_calls
 from canonry.evaluate.drift_partition import days_with_drift, write_drift
 from canonry.storage import Zones
@@ -180,3 +182,18 @@ def test_a_sample_draws_whole_askers_and_stays_as_it_is_when_more_come(zones: Zo
 def test_a_spec_that_cannot_hold_is_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         spec(**change)
+
+
+def test_one_thread_measures_however_many_there_are(zones: Zones, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_days(zones)
+    seen: set[int] = set()
+
+    def noting(*arguments: Any) -> Any:
+        seen.update(each["num_threads"] for each in threadpool_info())
+        return measure_drift(*arguments)
+
+    monkeypatch.setattr(drift_partition, "measure_drift", noting)
+    with threadpool_limits(limits=2):
+        assert 2 in {each["num_threads"] for each in threadpool_info()}
+        write_drift(zones.lake, catalog(), DAYS[-1:], {"words": by_words})
+    assert seen == {1}

@@ -47,8 +47,8 @@ class Encoder(Strict):
     normalize: bool = Field(True, description="Vectors have length 1, so that inner product is cosine.")
     runtime: Literal["torch", "onnx", "onnx-int8"] = Field(
         "onnx",
-        description="What runs it: torch is the reference, onnx gives its vectors faster, onnx-int8 nearly its, and "
-        "faster only where the processor multiplies eight bits itself (AVX-512 VNNI).",
+        description="What runs it: torch is the reference, onnx gives its vectors faster, onnx-int8 nearly its, for "
+        "processors that multiply eight bits by themselves (AVX-512 VNNI): measure it with bench.embed.",
     )
 
 
