@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import pytest
@@ -139,10 +138,8 @@ def test_an_endpoint_that_is_away_is_not_asked_for_ever() -> None:
 
 def test_no_more_than_the_bound_are_under_way() -> None:
     with serving(lambda document, number: Reply(delay=0.03)) as server:
-        began = time.monotonic()
         complete(Endpoint(server.url), [asking(str(each)) for each in range(12)], at_once=3)
         assert server.most_at_once == 3
-        assert time.monotonic() - began < 12 * 0.03 * 2
 
 
 def test_the_endpoint_comes_from_the_environment_alone() -> None:

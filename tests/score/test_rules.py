@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from pydantic import TypeAdapter
 
@@ -83,6 +81,5 @@ def test_a_call_has_a_figure_of_every_rule_that_has_one() -> None:
 
 
 def test_no_answer_can_hold_a_pattern_up() -> None:
-    began = time.monotonic()
+    """An engine that goes back would not come to an end here."""
     assert of("a" * 200_000 + "!", check="matches", pattern=r"(a+)+$") == 0
-    assert time.monotonic() - began < 2
