@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from canonry import catalog
-from canonry.embedded import embed
+from canonry.embedded import TOGETHER, embed, text_digest
 from canonry.encode import Encoder, EncoderFiles, files_of, load_encoder
-from canonry.storage import LocalStorage, Zones
+from canonry.storage import Entry, LocalStorage, Storage, Zones
 from tests.tiny_encoder import DIMENSION, write_reference
 
 ASSETS = Path(__file__).parents[1] / "assets"
@@ -50,8 +52,12 @@ def refuse(files: EncoderFiles) -> Encoder:
     raise AssertionError("the encoder is loaded although nothing is missing")
 
 
-def saved(lake: LocalStorage) -> list[str]:
+def saved(lake: Storage) -> list[str]:
     return [entry.path for entry in lake.list("embeddings")]
+
+
+def digests_in(lake: Storage, path: str) -> list[str]:
+    return pq.read_table(io.BytesIO(lake.read(path)))["text_digest"].to_pylist()
 
 
 def test_a_text_is_embedded_once(encoder_files: EncoderFiles, zones: Zones) -> None:
@@ -124,3 +130,81 @@ def test_two_that_embed_the_same_at_one_time_hinder_nobody(encoder_files: Encode
     assert found.embedded == 30
     again = embed(zones.lake, encoder_files, TEXTS[:30], load=refuse)
     np.testing.assert_allclose(again.vectors, found.vectors, atol=1e-6)
+
+
+def test_many_small_additions_become_few_files_and_stay_the_same_vectors(
+    encoder_files: EncoderFiles, zones: Zones, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = np.concatenate([embed(zones.lake, encoder_files, [text]).vectors for text in TEXTS])
+    files = saved(zones.lake)
+    assert len(files) < 2 * TOGETHER
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStorage, "put", None)
+        again = embed(zones.lake, encoder_files, TEXTS, load=refuse)
+    assert again.vectors.tobytes() == first.tobytes()
+    assert sum(len(digests_in(zones.lake, path)) for path in files) == len(TEXTS)
+
+
+def test_files_that_two_processes_made_hold_each_text_once_when_they_are_one(
+    encoder_files: EncoderFiles, zones: Zones, tmp_path: Path
+) -> None:
+    """Of two vectors of one text, which differ by what was embedded beside it, one stands before and after."""
+    for number in range(TOGETHER - 1):
+        other = LocalStorage(tmp_path / str(number))
+        embed(other, encoder_files, TEXTS[number : number + 30])
+        (path,) = saved(other)
+        zones.lake.put(path, other.read(path))
+    before = embed(zones.lake, encoder_files, TEXTS[:36], load=refuse)
+    embed(zones.lake, encoder_files, TEXTS[40:60])
+    (path,) = saved(zones.lake)
+    assert digests_in(zones.lake, path) == sorted(text_digest(text) for text in TEXTS[:36] + TEXTS[40:60])
+    after = embed(zones.lake, encoder_files, TEXTS[:36], load=refuse)
+    assert after.vectors.tobytes() == before.vectors.tobytes()
+
+
+def test_a_reader_finds_what_another_process_has_put_together_meanwhile(
+    encoder_files: EncoderFiles, zones: Zones, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for text in TEXTS[: TOGETHER - 1]:
+        embed(zones.lake, encoder_files, [text])
+    listed = LocalStorage.list
+
+    def behind(storage: LocalStorage, prefix: str = "") -> Iterator[Entry]:
+        entries = list(listed(storage, prefix))
+        monkeypatch.setattr(LocalStorage, "list", listed)
+        embed(zones.lake, encoder_files, TEXTS[TOGETHER - 1 : TOGETHER])
+        assert len(saved(zones.lake)) == 1
+        yield from entries
+
+    monkeypatch.setattr(LocalStorage, "list", behind)
+    found = embed(zones.lake, encoder_files, TEXTS[:TOGETHER], load=refuse)
+    assert found.reused == TOGETHER
+
+
+def test_a_process_that_ends_before_it_removes_what_it_has_put_together_leaves_all(
+    encoder_files: EncoderFiles, zones: Zones, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(storage: LocalStorage, path: str) -> None:
+        raise Interrupted
+
+    vectors = [embed(zones.lake, encoder_files, [text]).vectors for text in TEXTS[: TOGETHER - 1]]
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStorage, "delete", end)
+        with pytest.raises(Interrupted):
+            embed(zones.lake, encoder_files, TEXTS[TOGETHER - 1 : TOGETHER])
+    assert len(saved(zones.lake)) == TOGETHER + 1
+    found = embed(zones.lake, encoder_files, TEXTS[:TOGETHER], load=refuse)
+    assert found.vectors[: TOGETHER - 1].tobytes() == np.concatenate(vectors).tobytes()
+
+
+def test_a_damaged_file_is_not_lost_among_those_that_are_put_together(
+    encoder_files: EncoderFiles, zones: Zones
+) -> None:
+    embed(zones.lake, encoder_files, TEXTS[:1])
+    (damaged,) = saved(zones.lake)
+    zones.lake.put(damaged, zones.lake.read(damaged)[:-100] + bytes(100))
+    for text in TEXTS[1:TOGETHER]:
+        embed(zones.lake, encoder_files, [text])
+    assert len(saved(zones.lake)) == 2
+    assert damaged in saved(zones.lake)
+    assert embed(zones.lake, encoder_files, TEXTS[:TOGETHER]).embedded == 1
