@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2_contingency
 
 from canonry.alerts import Cause
 
@@ -78,6 +77,8 @@ def _best_mix(
 
 def _another_mix(old: pd.DataFrame, new: pd.DataFrame, field: str) -> bool:
     """Whether the values' shares differ by more than chance (Pearson's chi-squared test)."""
+    from scipy.stats import chi2_contingency
+
     counts = [side[field].fillna(_NONE).astype(str).value_counts() for side in (old, new)]
     table = pd.concat(counts, axis=1).fillna(0).to_numpy()
     return len(table) > 1 and float(chi2_contingency(table, correction=False).pvalue) < _CHANCE

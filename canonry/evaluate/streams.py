@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from scipy.stats import beta, binom
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from canonry import lake
 from canonry.catalog import MEASURES, Catalog, MonitorSpec
 from canonry.evaluate.calls import read_calls, values_of
+from canonry.stats.survey import clopper_pearson
 from canonry.storage import Zones
 
 FALSE_ALARMS = 0.05
@@ -101,10 +101,11 @@ def hour_of(measure: str, values: np.ndarray, *, share: bool) -> dict[str, Any]:
     n = len(values)
     if share:
         hits = int(values.sum())
-        low = float(beta.ppf(MISSES / 2, hits, n - hits + 1)) if hits else 0.0
-        high = float(beta.ppf(1 - MISSES / 2, hits + 1, n - hits)) if hits < n else 1.0
+        low, high = clopper_pearson(hits, n, 1 - MISSES)
         return {"value": hits / n, "low": low, "high": high, "hits": hits, "calls": n}
     if measure == "latency_p95":
+        from scipy.stats import binom
+
         ordered = np.sort(values)
         # The interval of a quantile by order statistics: exact whatever the distribution.
         below = int(binom.ppf(MISSES / 2, n, 0.95))
@@ -116,7 +117,7 @@ def hour_of(measure: str, values: np.ndarray, *, share: bool) -> dict[str, Any]:
         total = float(values.sum())
         return {"value": total, "low": total, "high": total, "hits": None, "calls": n}
     mean = float(values.mean())
-    half = float(student.isf(MISSES / 2, n - 1) * values.std(ddof=1) / np.sqrt(n)) if n > 1 else None
+    half = float(-stdtrit(n - 1, MISSES / 2) * values.std(ddof=1) / np.sqrt(n)) if n > 1 else None
     ends = (None, None) if half is None else (mean - half, mean + half)
     return {"value": mean, "low": ends[0], "high": ends[1], "hits": None, "calls": n}
 

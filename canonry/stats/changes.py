@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import nnls
 from scipy.special import ndtri
 
 SHIFTS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
@@ -168,6 +167,8 @@ def _recursive_residuals(
 
 def _noise(residual: np.ndarray, counts: np.ndarray, skip: int) -> np.ndarray:
     """(B, T) relative variance of a period's value, a / count + b, from the squared residuals of the warm-up."""
+    from scipy.optimize import nnls
+
     found = np.ones_like(counts)
     for stream, (errors, sizes) in enumerate(zip(residual, counts, strict=True)):
         used = ~np.isnan(errors) & (sizes[: len(errors)] > 0)

@@ -7,7 +7,6 @@ import math
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
-from scipy.stats import binom
 
 from canonry.stats.changes import Changes, Watch, even_share
 
@@ -46,6 +45,8 @@ def shift_of_share(counts: npt.ArrayLike, before: float, after: float) -> np.nda
 
 
 def _mean_even_share(count: int, share: float) -> float:
+    from scipy.stats import binom
+
     hits = np.arange(count + 1)
     return float(np.sum(binom.pmf(hits, count, share) * even_share(hits, np.full(count + 1, count))))
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.special import ndtr, ndtri
-from scipy.stats import false_discovery_control
 
 from canonry.stats.survey import Proportion
 
@@ -32,6 +31,8 @@ def adjusted_p_values(p_values: Sequence[float]) -> np.ndarray:
 
     Benjamini and Hochberg (1995); holds for independent tests and for those that rise together, such as all pairs.
     """
+    from scipy.stats import false_discovery_control
+
     if not len(p_values):
         return np.zeros(0)
     return np.asarray(false_discovery_control(np.asarray(p_values, dtype=float)))

@@ -14,7 +14,6 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import hypergeom
 
 WINDOW = 7
 """Readings in a window at most."""
@@ -73,6 +72,8 @@ def shift_probability(early: np.ndarray, late: np.ndarray) -> tuple[float, int]:
 @cache
 def _later(width: int, total: int) -> np.ndarray:
     """Chances of each number of an item's `total` positives to be in the later of two windows, from the least."""
+    from scipy.stats import hypergeom
+
     return hypergeom(2 * width, total, width).pmf(np.arange(max(0, total - width), min(width, total) + 1))
 
 

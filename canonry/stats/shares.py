@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 
 def difference_interval(
@@ -32,7 +32,7 @@ def _wilson(shares: np.ndarray, confidence: float) -> tuple[float, float, float]
     variance = float(np.var(shares, ddof=1)) if len(shares) > 1 else 0.0
     # A mean of shares says more than one of as many yes-or-nos; where it seems to say far more, few units tell so.
     size = len(shares) * min(max(value * (1 - value) / variance, 1.0), 4.0) if variance > 0 else float(len(shares))
-    squared = norm.ppf((1 + confidence) / 2) ** 2
+    squared = ndtri((1 + confidence) / 2) ** 2
     centre = (value + squared / (2 * size)) / (1 + squared / size)
     reach = np.sqrt(squared * (value * (1 - value) / size + squared / (4 * size**2))) / (1 + squared / size)
     # Rounding must not put the mean outside its own interval.

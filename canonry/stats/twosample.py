@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import gamma
+from scipy.special import gammaincc
 
 PERMUTATIONS = 4_000
 """At most. Smaller p-values than one in so many come from a fitted tail."""
@@ -180,5 +180,5 @@ def _p_value(seen: float, permuted: np.ndarray) -> float:
         return counted
     # Pearson's type III: a gamma of shape 4 / skewness^2, moved and scaled; never as thin as a normal tail.
     shape = 4 / max(skewness, LEAST_SKEWNESS) ** 2
-    fitted = 2 * float(gamma.sf((seen - mean) / deviation * np.sqrt(shape) + shape, shape))
+    fitted = 2 * float(gammaincc(shape, max((seen - mean) / deviation * np.sqrt(shape) + shape, 0.0)))
     return min(counted, max(fitted, LEAST_P_VALUE))

@@ -5,12 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from scipy.stats import binomtest
-
 from canonry.alerts import Cause, Finding
 from canonry.catalog import Catalog, MonitorSpec
 from canonry.evaluate.anchors import POSITIVE, Reading, judge_shifts, read_readings
 from canonry.evaluate.measures.bounds import bounds_of, day_of, judge
+from canonry.stats.survey import clopper_pearson
 from canonry.storage import Zones
 
 _SHOWN = 10
@@ -32,8 +31,7 @@ def anchors(zones: Zones, catalog: Catalog, spec: MonitorSpec, at: dt.datetime) 
 def _limit(name: str, spec: MonitorSpec, reading: Reading) -> Finding:
     right = sum((value >= POSITIVE) == reading.truth[item] for item, value in reading.values.items())
     items = len(reading.values)
-    interval = binomtest(right, items).proportion_ci(0.95)
-    low, high = float(interval.low), float(interval.high)
+    low, high = clopper_pearson(right, items)
     state, words, bound = judge(low, high, bounds_of(spec), "{:.1%}".format)
     said = f"{name} {reading.version} judged {right} of {items} labeled items as people did on {reading.day}"
     said += f" ({right / items:.1%}, 95% interval {low:.1%} to {high:.1%}), {words}"

@@ -10,12 +10,12 @@ import datetime as dt
 import json
 
 import pandas as pd
-from scipy.stats import beta
 
 from canonry.alerts import Finding, slice_said
 from canonry.catalog import Catalog, MonitorSpec
 from canonry.evaluate.measures.explained import explain
 from canonry.evaluate.streams import MISSES, read_stream, wanted
+from canonry.stats.survey import clopper_pearson
 from canonry.storage import Zones
 
 WINDOWS = ((1, 1, 14.4), (6, 1, 6.0), (72, 6, 1.0))
@@ -61,6 +61,4 @@ def _share(rows: pd.DataFrame, at: dt.datetime, hours: int, misses: float = MISS
     """Interval of the share of bad calls in the last hours, which misses it with a chance; and the share."""
     recent = rows[rows["hour"] >= at - dt.timedelta(hours=hours)]
     bad, n = int(recent["hits"].sum()), int(recent["calls"].sum())
-    low = float(beta.ppf(misses / 2, bad, n - bad + 1)) if bad else 0.0
-    high = float(beta.ppf(1 - misses / 2, bad + 1, n - bad)) if bad < n else 1.0
-    return low, high, bad / n if n else 0.0
+    return *clopper_pearson(bad, n, 1 - misses), bad / n if n else 0.0

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
-from scipy.stats import beta
-
 from canonry import lake
 from canonry.alerts import Finding, slice_said
 from canonry.catalog import Catalog, MonitorSpec
 from canonry.evaluate.measures.bounds import bounds_of, day_of, judge
+from canonry.stats.survey import clopper_pearson
 from canonry.storage import Zones
 
 Row = dict[str, Any]
@@ -46,8 +45,7 @@ def _share(row: Row) -> Figure | None:
     known, answers = row["known"], row["answers"]
     if not answers:
         return None
-    low = float(beta.ppf(0.005, known, answers - known + 1)) if known else 0.0
-    high = float(beta.ppf(0.995, known + 1, answers - known)) if known < answers else 1.0
+    low, high = clopper_pearson(known, answers, 0.99)
     return known / answers, low, high, f"{known} of {answers} answers"
 
 
