@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from datasketch import LeanMinHash, MinHashLSH
 
 from canonry.index.sketches import PERMUTATIONS, SCHEME, SEED, shingles, sketched
 from canonry.progress import track
@@ -23,6 +22,8 @@ def near_duplicates(chunks: pa.Table, similarity: float, sketches: np.ndarray | 
     Only chunks for the same readers are compared: nobody loses what another may read. `sketches`: what `sketched` gives
     of the chunks' texts, where it is known. A. Broder, On the resemblance and containment of documents (1997).
     """
+    from datasketch import LeanMinHash, MinHashLSH
+
     if sketches is None:
         sketches = sketched(chunks["text"].to_pylist())
     kept = MinHashLSH(threshold=similarity, num_perm=PERMUTATIONS, weights=(0.2, 0.8))

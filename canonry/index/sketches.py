@@ -14,7 +14,6 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from datasketch import MinHash
 
 from canonry.index.tables import put_table, read_if_there
 from canonry.progress import track
@@ -43,6 +42,8 @@ def path_of(name: str) -> str:
 
 def sketched(texts: Sequence[str]) -> np.ndarray:
     """Sketches of texts, uint32 (n, PERMUTATIONS), row i for text i."""
+    from datasketch import MinHash
+
     sketches = np.empty((len(texts), PERMUTATIONS), np.uint32)
     for start in track(range(0, len(texts), _AT_ONCE), f"sketching {len(texts):,} chunks"):
         some = (shingles(text) for text in texts[start : start + _AT_ONCE])
