@@ -11,7 +11,7 @@ from canonry.collect import news
 from dagster_project.resources import DAILY, RANGE, WAREHOUSE, Platform, days_of, dbt_project
 
 GROUP = "transform"
-ESTIMATED = "stg_consistency stg_drift stg_feedback_rates stg_incidents"
+ESTIMATED = "stg_consistency stg_drift stg_feedback_rates stg_incidents stg_prompt_drift"
 """Staging of what is estimated or found later: what fails there holds up the marts alone."""
 
 

@@ -21,6 +21,7 @@ MADE_FROM: dict[str, tuple[str, ...]] = {
     "drift_daily": ("drift",),
     "feedback_daily": ("feedback_rates",),
     "latency_hourly": ("inferences",),
+    "prompt_drift_daily": ("prompt_drift",),
     "quality_daily": ("estimates",),
 }
 """Kinds of the lake whose partition of the row's day each table is computed from."""

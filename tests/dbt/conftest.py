@@ -41,6 +41,7 @@ class World:
     feedback_rates: list[Row] = field(default_factory=list)
     drift: list[Row] = field(default_factory=list)
     consistency: list[Row] = field(default_factory=list)
+    prompt_drift: list[Row] = field(default_factory=list)
 
 
 TIMES = {
@@ -203,5 +204,10 @@ def make_world(choose: random.Random) -> World:
         surely = {"value": 0.185, "interval_low": 0.104, "interval_high": 0.308, "method": "t over questions"}
         world.consistency.append({**week, **surely, "across": "models"})
         world.consistency.append({**week, "across": "same", "product": "search", "refused": "54 are too few"})
+        asked = {"product": "search", "prompt_name": "answer", "of_calls": 40, "window_end": day}
+        near = {"nearest_name": "answer", "nearest_version": "2", "similarity": 0.9, "changes": "+ Be brief."}
+        world.prompt_drift.append({**asked, "status": "registered", "calls": 33, "example": "i-1"})
+        world.prompt_drift.append({**asked, **near, "status": "changed", "calls": 5, "example": "i-2"})
+        world.prompt_drift.append({**asked, "status": "changed", "calls": 2, "example": "i-3"})
         world.agreement.append({**measured, "metric": "kappa", "annotator": "1", "other_annotator": "2"})
     return world

@@ -28,6 +28,7 @@ KEYS = {
     "drift_daily": ("drift", "product", "part"),
     "feedback_daily": ("signal", "slice"),
     "latency_hourly": ("hour", "product", "provider", "response_model"),
+    "prompt_drift_daily": ("product", "status", "nearest_version"),
     "quality_daily": ("product", "estimator"),
 }
 
@@ -116,6 +117,7 @@ def test_feedback_daily_keeps_both_figures_and_refusals(tables: Tables) -> None:
         ("agreement_daily", "agreement", {}),
         ("drift_daily", "drift", {}),
         ("consistency_daily", "consistency", {}),
+        ("prompt_drift_daily", "prompt_drift", {}),
     ],
 )
 def test_what_is_estimated_reaches_its_table_in_every_column(
