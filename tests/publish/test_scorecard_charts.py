@@ -119,6 +119,16 @@ def test_a_line_breaks_where_a_day_has_no_value() -> None:
     )
     assert [each.attrib["d"].count("M") for each in marks(whole, "line", "path")] == [1]
     assert [each.attrib["d"].count("M") for each in marks(broken, "line", "path")] == [2]
+    assert not marks(broken, "symbol", "path")
+
+
+def test_a_day_between_days_without_a_value_is_a_point_on_its_line() -> None:
+    values = [(DAYS[0], 5.0), (DAYS[0] + dt.timedelta(days=1), None), (DAYS[1], 8.0)]
+    drawn = charts.lines([Line("p95", values)], DAYS, top=10, unit="~f", says="Line")
+    heights = [place(each)[1] for each in marks(drawn, "symbol", "path")]
+    assert heights == pytest.approx([55, 22], abs=0.1)
+    one = charts.lines([Line("p95", values[:1])], DAYS, top=10, unit="~f", says="Line")
+    assert len(marks(one, "symbol", "path")) == 1
 
 
 def test_progress_is_drawn_against_what_was_drawn() -> None:

@@ -28,7 +28,7 @@ SERIES = ("#1d5fa8", "#b3450f", "#0b7268", "#7a3ea8", "#686200", "#a8174f")
 """Colours of model versions by place; those after the last are MUTED."""
 SHAPES = ("circle", "diamond", "square", "triangle-up", "cross", "triangle-down")
 _ROW, _HEADING, _INDENT = 46, 28, 5
-_CHARACTERS = 48
+_CHARACTERS = 45
 """What a row's name and figures have place for together."""
 
 Days = tuple[dt.date, dt.date]
@@ -85,7 +85,7 @@ def bars(values: Values, days: Days, *, top: float, unit: str, says: str, height
 
 
 def lines(series: Sequence[Line], days: Days, *, top: float, unit: str, says: str) -> str:
-    """Lines over days, each with its name at its end; the one below is dashed."""
+    """Lines over days, each with its name at its end; the one below is dashed. A day by itself is a point."""
     x, y = _days_axis(days), _value_axis(top, unit)
     layers: list[Any] = []
     for line in series:
@@ -99,6 +99,9 @@ def lines(series: Sequence[Line], days: Days, *, top: float, unit: str, says: st
             aria=False, color=INK, align="right", dy=14 if line.below else -8, text=line.label, fontWeight=600
         )
         layers += [mark.encode(x=x, y=y), name.encode(x=x, y=y)]
+        if alone := _alone(rows):
+            point = of(alone).mark_point(aria=False, filled=True, opacity=1, color=ACCENT, size=30)
+            layers.append(point.encode(x=x, y=y))
     return svg(layered(layers), 110, says)
 
 
@@ -214,6 +217,12 @@ def _points(chart: alt.Chart, model: Model | None, size: int, *, hollow: bool = 
     place = model.place if model else len(SERIES)
     shape = SHAPES[place] if place < len(SHAPES) else "circle"
     return chart.mark_point(aria=False, filled=not hollow, opacity=1, color=color(place), shape=shape, size=size)
+
+
+def _alone(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows with a value and none before or behind them, where a line has no length."""
+    known = [False, *(row["value"] is not None for row in rows), False]
+    return [row for place, row in enumerate(rows, 1) if known[place] and not (known[place - 1] or known[place + 1])]
 
 
 def _at(day: dt.date) -> float:
