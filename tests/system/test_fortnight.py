@@ -20,7 +20,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.scheduler.instigation import TickStatus
+from dagster._core.scheduler.instigation import InstigatorStatus, TickStatus
 
 from canonry.client import open_index
 from canonry.collect.news import days_to_collect, days_to_recompute
@@ -56,6 +56,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         try:
             for number, day in enumerate(DAYS):
                 home.set_clock(dt.datetime.combine(day, dt.time(12)))
+                # On two days the timetable has to find what landed; the sensor is quicker as long as it is on.
+                if number == 1:
+                    _switch(folder, "landing_news", InstigatorStatus.STOPPED)
+                elif number == 3:
+                    _switch(folder, "landing_news", InstigatorStatus.DECLARED_IN_CODE)
                 live(zones, day, home.data)
                 servers.start()
                 begun = time.monotonic()
@@ -143,6 +148,20 @@ def test_a_backfill_of_the_same_landing_and_journal_gives_the_same_lake_and_mart
     assert lake_digests(other.folder).items() <= lake_digests(home).items()
 
 
+def _switch(home: Path, sensor: str, status: InstigatorStatus) -> None:
+    """Switch a sensor on or off, as somebody may in the UI; what it is doing just then may end first."""
+    with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
+        (state,) = (each for each in instance.all_instigator_state() if each.instigator_name == sensor)
+        instance.update_instigator_state(state.with_status(status))
+        # One that was killed in the midst of it never ends.
+        until = time.monotonic() + 15
+        while time.monotonic() < until:
+            ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
+            if not ticks or ticks[0].status != TickStatus.STARTED:
+                break
+            time.sleep(0.5)
+
+
 def _answer(zones: Zones, *, through_files: bool) -> int | None:
     """How many answers the simulated reviewers gave now, or None where the server is away or has no tasks yet."""
     if through_files:
@@ -157,18 +176,25 @@ def _settle(home: Path, servers: Servers, answered: int, seconds: int = 1_800) -
     """Wait until nothing is new, nothing runs and nothing waits; the first answers come through a file here, too."""
     zones = open_zones(home)
     until = time.monotonic() + seconds
-    quiet_since = None
-    while quiet_since is None or time.monotonic() - quiet_since < 130:
+    quiet_since, last_answer = None, time.time()
+    # What is due each minute has had its turn by then.
+    while quiet_since is None or time.monotonic() - quiet_since < 75:
         servers.start()
         given = _answer(zones, through_files=not answered)
         answered += given or 0
+        if given:
+            last_answer = time.time()
         with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
             runs = instance.get_runs(dg.RunsFilter(statuses=IN_PROGRESS))
+            pulled = instance.get_run_records(
+                dg.RunsFilter(job_name="pull_labels", statuses=[dg.DagsterRunStatus.SUCCESS]), limit=1
+            )
         busy = {
             "runs": [run for run in runs if run.job_name != "pull_labels"],
             "collect": days_to_collect(zones, today=AFTER),
             "recompute": [day for day in days_to_recompute(zones) if day <= AFTER],
             "unanswered": given != 0,
+            "not pulled": all((record.start_time or 0) < last_answer for record in pulled),
         }
         if any(busy.values()):
             quiet_since = None
