@@ -14,8 +14,11 @@ import pytest
 from canonry import catalog
 from canonry.embedded import TOGETHER, embed, text_digest
 from canonry.encode import Encoder, EncoderFiles, files_of, load_encoder
-from canonry.storage import Entry, LocalStorage, Storage, Zones
+from canonry.storage import Entry, LocalStorage, Storage, Zones, open_storage
+from tests.s3 import bucket, s3_endpoint
 from tests.tiny_encoder import DIMENSION, write_reference
+
+__all__ = ["bucket", "s3_endpoint"]
 
 ASSETS = Path(__file__).parents[1] / "assets"
 TEXTS = [f"a note about {'tables ' * (number % 5)}topic {number}" for number in range(120)]
@@ -208,3 +211,11 @@ def test_a_damaged_file_is_not_lost_among_those_that_are_put_together(
     assert len(saved(zones.lake)) == 2
     assert damaged in saved(zones.lake)
     assert embed(zones.lake, encoder_files, TEXTS[:TOGETHER]).embedded == 1
+
+
+def test_they_become_few_on_an_object_store_too(encoder_files: EncoderFiles, bucket: str) -> None:
+    lake = open_storage(f"{bucket}/lake")
+    first = [embed(lake, encoder_files, [text]).vectors for text in TEXTS[: TOGETHER + 1]]
+    assert len(saved(lake)) == 2
+    again = embed(lake, encoder_files, TEXTS[: TOGETHER + 1], load=refuse)
+    assert again.vectors.tobytes() == np.concatenate(first).tobytes()
