@@ -10,7 +10,6 @@ from canonry import lake
 from canonry.alerts import Incident, deliver, every, last_look, queue, slice_said, write_incidents
 from canonry.alerts.channels import send_by_apprise
 from canonry.catalog import Catalog, MonitorSpec
-from canonry.evaluate.monitors import watch
 from canonry.publish import publish_tables
 from dagster_project.evaluate import GROUP
 from dagster_project.evidence import counts, governed, owners, preview
@@ -41,6 +40,9 @@ def build(catalog: Catalog) -> dg.Definitions:
         backfill_policy=RANGE,
     )
     def looks(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        # With it comes pandas, which no other step needs.
+        from canonry.evaluate.monitors import watch
+
         days = days_of(context)
         looked = watch(platform.zones, platform.catalog, days, platform.now())
         for one in looked:

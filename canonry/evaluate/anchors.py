@@ -13,11 +13,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
-import pandas as pd
 import pyarrow.parquet as pq
 
 from canonry.catalog.specs import Anchors
-from canonry.evaluate.causes import EXPLAINED, Cause, explain_change
 from canonry.release import PRODUCTION, Release, resolve
 from canonry.score import Answer, AnsweredCall, ScoreCalls
 from canonry.stats.readings import find_shift
@@ -173,24 +171,6 @@ def judge_shifts(readings: Sequence[Reading], false_alarms: float = FALSE_ALARMS
         )
         start += shift.since
     return found
-
-
-def explain_score(before: pd.DataFrame, since: pd.DataFrame, value: str, shifts: Sequence[JudgeShift]) -> Cause:
-    """Whether scores changed because the judge did, or because the products did, and then why (`explain_change`)."""
-    total = float(since[value].mean() - before[value].mean())
-    return judge_cause(total, shifts) or explain_change(before, since, value)
-
-
-def judge_cause(total: float, shifts: Sequence[JudgeShift]) -> Cause | None:
-    """The judge, where it explains at least half of a change by `total` of the mean score; else None.
-
-    `shifts` are those of its anchors about the time of the change. It explains as much as its anchors moved.
-    """
-    moved = [((each.value_after - each.value_before) / total, each) for each in shifts] if total else []
-    explained, shift = max(moved, key=lambda each: each[0], default=(0.0, None))
-    if shift is None or explained < EXPLAINED:
-        return None
-    return Cause("judge", "scorer_version", min(explained, 1.0), shift.said)
 
 
 def shifts_between(journal: Storage, scorers: Iterable[str], first: dt.date, last: dt.date) -> list[JudgeShift]:

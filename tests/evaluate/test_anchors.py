@@ -12,9 +12,10 @@ import pyarrow as pa
 from canonry import lake, release
 from canonry.catalog import Catalog, MonitorSpec
 from canonry.catalog.specs import Anchors, JudgeSpec
-from canonry.evaluate.anchors import JudgeShift, anchor_items, explain_score, judge_shifts, read_readings
+from canonry.evaluate.anchors import JudgeShift, anchor_items, judge_shifts, read_readings
+from canonry.evaluate.causes import explain_change
 from canonry.evaluate.measures.anchors import anchors
-from canonry.evaluate.measures.explained import explain
+from canonry.evaluate.measures.explained import explain, judge_cause
 from canonry.evaluate.scoring import score_day
 from canonry.release import Release
 from canonry.storage import Zones
@@ -116,8 +117,8 @@ def test_a_swapped_judge_is_called_the_judge(zones: Zones, server: StandIn) -> N
     assert shift.since == DAYS[CHANGE] and shift.seen <= DAYS[CHANGE + 1] and len(shift.versions) == 1
     before, since = (calls_with_scores(zones, days) for days in (DAYS[:CHANGE], DAYS[CHANGE:]))
     assert since["value"].mean() > before["value"].mean() + 0.2
-    cause = explain_score(before, since, "value", [shift])
-    assert cause.kind == "judge" and cause.explained > 0.6
+    cause = judge_cause(since["value"].mean() - before["value"].mean(), [shift])
+    assert cause and cause.kind == "judge" and cause.explained > 0.6
     assert "the model behind it is not" in cause.said and str(DAYS[CHANGE]) in cause.said
     # And so say the monitors: of the score that moved, and of the anchors themselves.
     found, _ = explain(zones, monitor("score", "unsupported"), {}, midnight(DAYS[CHANGE]), midnight(DAYS[-1]))
@@ -135,7 +136,7 @@ def test_a_worse_product_is_not_blamed_on_the_judge(zones: Zones, server: StandI
     assert judge_shifts(readings) == [] and {each.agreement for each in readings} == {1.0}
     before, since = (calls_with_scores(zones, days) for days in (DAYS[:CHANGE], DAYS[CHANGE:]))
     assert since["value"].mean() > before["value"].mean() + 0.15
-    cause = explain_score(before, since, "value", [])
+    cause = explain_change(before, since, "value")
     assert (cause.kind, cause.field) == ("provider", "response_model")
     found, _ = explain(zones, monitor("score", "unsupported"), {}, midnight(DAYS[CHANGE]), midnight(DAYS[-1]))
     assert found is not None and found.kind == "provider"
@@ -145,17 +146,13 @@ def test_a_worse_product_is_not_blamed_on_the_judge(zones: Zones, server: StandI
     assert anchors(zones, Catalog(Path("assets")), limit, midnight(DAYS[-1]))[0].state == "holds"
 
 
-def test_where_both_change_the_one_that_explains_more_is_named() -> None:
+def test_a_judge_is_named_where_it_explains_half_of_a_change() -> None:
     shift = JudgeShift("s", "positive", FIRST, FIRST, 0.1, 0.4, 0.1, 0.4, 30, 1e-6, ("v",))
 
-    def frame(share: float, model: str) -> pd.DataFrame:
-        fields = {"product": "p", "request_model": "m", "response_model": model}
-        return pd.DataFrame([{**fields, "value": float(each < share * 100)} for each in range(100)])
-
-    assert explain_score(frame(0.1, "m-1"), frame(0.5, "m-2"), "value", [shift]).kind == "judge"
-    assert explain_score(frame(0.1, "m-1"), frame(0.9, "m-2"), "value", [shift]).kind == "provider"
+    assert judge_cause(0.4, [shift]) is not None
+    assert judge_cause(0.8, [shift]) is None
     # The judge became harsher, and the figure fell all the same.
-    assert explain_score(frame(0.5, "m-1"), frame(0.2, "m-2"), "value", [shift]).kind == "provider"
+    assert judge_cause(-0.3, [shift]) is None
 
 
 def test_anchors_are_asked_anew_every_day_and_stay_the_same_items(zones: Zones, server: StandIn) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,9 +12,9 @@ import pyarrow.compute as pc
 from canonry import lake
 from canonry.alerts import Cause, Slice
 from canonry.catalog import MonitorSpec
-from canonry.evaluate.anchors import judge_cause, shifts_between
+from canonry.evaluate.anchors import JudgeShift, shifts_between
 from canonry.evaluate.calls import read_calls, simulated, values_of
-from canonry.evaluate.causes import explain_change
+from canonry.evaluate.causes import EXPLAINED, explain_change
 from canonry.storage import Zones
 
 BEFORE, SINCE = dt.timedelta(days=7), dt.timedelta(days=7)
@@ -74,6 +75,18 @@ def _judge(zones: Zones, metric: str, mine: pd.DataFrame, since: dt.datetime, da
     before, after = _sides("score", mine, since)
     total = float(after["value"].mean() - before["value"].mean())
     return judge_cause(total, shifts_between(zones.journal, sorted(scorers), days[0], days[-1]))
+
+
+def judge_cause(total: float, shifts: Sequence[JudgeShift]) -> Cause | None:
+    """The judge, where it explains at least half of a change by `total` of the mean score; else None.
+
+    `shifts` are those of its anchors about the time of the change. It explains as much as its anchors moved.
+    """
+    moved = [((each.value_after - each.value_before) / total, each) for each in shifts] if total else []
+    explained, shift = max(moved, key=lambda each: each[0], default=(0.0, None))
+    if shift is None or explained < EXPLAINED:
+        return None
+    return Cause("judge", "scorer_version", min(explained, 1.0), shift.said)
 
 
 def within(calls: pd.DataFrame, values: Slice) -> pd.DataFrame:
