@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -79,6 +80,13 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, run_loop: Callable[[Pa
         if not done.exists():
             shutil.rmtree(home, ignore_errors=True)
             send_events(home)
+            begun = time.monotonic()
             run_loop(home)
-            done.touch()
+            done.write_text(str(time.monotonic() - begun))
     return home
+
+
+@pytest.fixture(scope="session")
+def seconds_undisturbed(undisturbed: Path) -> float:
+    """How long that took."""
+    return float((undisturbed.parent / "done").read_text())

@@ -47,18 +47,22 @@ def test_running_a_range_twice_leaves_the_same_bytes_and_marts(
 
 
 def test_a_run_killed_at_random_moments_and_repeated_ends_as_if_undisturbed(
-    undisturbed: Path, tmp_path: Path, start_loop: Start, run_loop: Callable[[Path], None]
+    undisturbed: Path,
+    seconds_undisturbed: float,
+    tmp_path: Path,
+    start_loop: Start,
+    run_loop: Callable[[Path], None],
 ) -> None:
     home = tmp_path / "home"
     # The same segments, prices taken and scorers released at the same time: what a partition's bytes are a function of.
     shutil.copytree(undisturbed / "landing", home / "landing")
     for facts in ("prices", "releases/scorers"):
         shutil.copytree(undisturbed / "journal" / facts, home / "journal" / facts)
-    moments = random.Random(20261124)
+    moments, latest = random.Random(20261124), min(18.0, 0.7 * seconds_undisturbed)
     killed = 0
     for attempt in range(KILLS):
         process = start_loop(home)
-        time.sleep(moments.uniform(3, 18))
+        time.sleep(moments.uniform(latest / 6, latest))
         # Every other time a dbt it has started lives on for a while, with the warehouse open.
         kill = os.kill if attempt % 2 else os.killpg
         with suppress(ProcessLookupError):
