@@ -28,7 +28,7 @@ test test-system: export OMP_NUM_THREADS ?= 1
 test: $(VENV)/.installed ## Run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/system
 
-test-system: $(VENV)/.installed ## Run the tests on real servers and a browser (Debian's chromium and postgresql): 20 minutes
+test-system: $(VENV)/.installed ## Run the tests on real servers and a browser (Debian's chromium and postgresql): 10 to 20 minutes
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/system
 
 check: $(VENV)/.installed ## Lint, format, types, SQL, walls, catalog: in seconds

@@ -59,3 +59,10 @@ def test_days_are_said_without_repeating(first: dt.date, last: dt.date, said: st
 def test_a_column_of_money_shares_its_decimals(amounts: list[str], said: list[str]) -> None:
     column = [Decimal(each) for each in amounts]
     assert [formats.dollars(each, formats.decimals(column)) for each in column] == said
+
+
+def test_names_that_are_too_long_still_differ_where_versions_do() -> None:
+    old, new = (formats.shortened(f"docs-extractive-{version}", 17) for version in ("1.0", "1.1"))
+    assert (old, new) == ("docs-ext…tive-1.0", "docs-ext…tive-1.1")
+    assert formats.shortened("docs", 4) == "docs"
+    assert formats.cut("refused: too few", 9) == "refused:…"

@@ -2,7 +2,7 @@
 
     CANONRY_FORTNIGHT_DAYS=14 .venv/bin/python -m pytest tests/system/test_fortnight.py
 
-lives through the whole fortnight; without it, through five days, which take 20 minutes.
+lives through the whole fortnight; without it, through five days, which take 10 to 20 minutes.
 """
 
 from __future__ import annotations

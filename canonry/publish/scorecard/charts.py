@@ -28,7 +28,7 @@ SERIES = ("#1d5fa8", "#b3450f", "#0b7268", "#7a3ea8", "#686200", "#a8174f")
 """Colours of model versions by place; those after the last are MUTED."""
 SHAPES = ("circle", "diamond", "square", "triangle-up", "cross", "triangle-down")
 _ROW, _HEADING, _INDENT = 46, 28, 5
-_CHARACTERS = 45
+_CHARACTERS = 47
 """What a row's name and figures have place for together."""
 
 Days = tuple[dt.date, dt.date]
@@ -151,7 +151,7 @@ def forest(groups: Sequence[tuple[str | None, Sequence[Interval]]], *, top: floa
         layers.append(_text(formats.shortened(each.label, room), INK, "left", _INDENT, offset + 13, scale))
         if each.value is None:
             # Where an interval would be there is place for why there is none.
-            layers.append(_text(formats.shortened(each.said, _CHARACTERS), MUTED, "left", _INDENT, offset + 29, scale))
+            layers.append(_text(formats.cut(each.said, _CHARACTERS), MUTED, "left", _INDENT, offset + 29, scale))
             continue
         layers.append(_text(each.said, MUTED, "right", WIDTH - 2 * EDGE - _INDENT, offset + 13, scale))
         drawn = [{"at": offset + 29, "value": each.value, "low": each.low, "high": each.high}]

@@ -88,7 +88,7 @@ def _examples(inputs: Inputs) -> list[Block]:
             if row[side] in drift.answers
         )
         if question and len(parts) == 2:
-            asked = f"{formats.shortened(' '.join(question.split()), 110)} ({row['calls']} calls)"
+            asked = f"{formats.cut(' '.join(question.split()), 110)} ({row['calls']} calls)"
             blocks.append(Details(asked, (*parts, ("why", _REASONS[row["reason"]]))))
     if blocks:
         blocks.insert(0, Prose("The most asked questions whose answers disagree:"))

@@ -81,6 +81,15 @@ def named(value: str | None) -> str:
     return "".join(each if each.isprintable() else "�" for each in value) if value else "not said"
 
 
-def shortened(text: str, length: int) -> str:
-    """A name cut to where a chart has room for it; the table beside has all of it."""
+def shortened(name: str, length: int) -> str:
+    """A name without its middle, where a chart has no room for all of it: versions differ at the end.
+
+    The table beside has the whole.
+    """
+    end = (length - 1) // 2
+    return name if len(name) <= length else f"{name[: length - 1 - end]}…{name[len(name) - end :]}"
+
+
+def cut(text: str, length: int) -> str:
+    """The beginning of a sentence, as far as there is room."""
     return text if len(text) <= length else f"{text[: length - 1]}…"
