@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 
 from canonry.landing import LandingWriter
 from canonry.publish.tables import MADE_FROM
@@ -60,9 +61,16 @@ def send_events(home: Path) -> None:
 
 
 def lake_digests(home: Path) -> dict[str, str]:
-    """Digest of every Parquet file of the lake by path."""
-    files = sorted((home / "lake").rglob("*.parquet"))
+    """Digest of every Parquet file of the lake by path, but of vectors, whose files depend on when each was added."""
+    files = sorted(path for path in (home / "lake").rglob("*.parquet") if "embeddings" not in path.parts)
     return {str(path.relative_to(home)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def embedded_texts(home: Path) -> set[tuple[str, str]]:
+    """Encoder and digest of every text that has a vector in the lake."""
+    files = (home / "lake" / "embeddings").rglob("*.parquet")
+    tables = {path: pq.read_table(path, columns=["text_digest"], partitioning=None) for path in files}
+    return {(path.parent.name, text) for path, table in tables.items() for text in table["text_digest"].to_pylist()}
 
 
 def mart_rows(home: Path) -> dict[str, list[tuple[object, ...]]]:

@@ -15,7 +15,7 @@ from canonry.label.progress import label_progress
 from canonry.labels import list_draws
 from canonry.storage import open_storage, open_zones
 from tests.backup.conftest import NOW
-from tests.loop_home import DAYS, lake_digests, mart_rows
+from tests.loop_home import DAYS, embedded_texts, lake_digests, mart_rows
 
 ROOT = Path(__file__).parent.parent.parent
 SCHEME = "groundedness"
@@ -67,6 +67,7 @@ def test_a_restored_home_computes_the_same_and_knows_its_open_tasks(
     assert {path: theirs.get(path) for path in ours} == ours
     # The commands reach as far as the estimates' windows, which the loop here was not asked for.
     assert all(path.split("day=")[1] > str(DAYS[-1]) for path in theirs.keys() - ours.keys())
+    assert embedded_texts(home) <= embedded_texts(restored)
     before, after = open_zones(home), open_zones(restored)
     assert list_draws(before.journal, SCHEME) == list_draws(after.journal, SCHEME)
     progress = label_progress(before, SCHEME)

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from canonry.client import read_table
-from tests.loop_home import DAYS, Start, lake_digests, mart_rows
+from tests.loop_home import DAYS, Start, embedded_texts, lake_digests, mart_rows
 
 KILLS = 6
 
@@ -43,6 +43,7 @@ def test_running_a_range_twice_leaves_the_same_bytes_and_marts(
     (home / "warehouse.duckdb").unlink()
     run_loop(home)
     assert lake_digests(home) == lake_digests(undisturbed)
+    assert embedded_texts(home) == embedded_texts(undisturbed)
     assert mart_rows(home) == mart_rows(undisturbed)
 
 
@@ -71,6 +72,7 @@ def test_a_run_killed_at_random_moments_and_repeated_ends_as_if_undisturbed(
     assert killed >= KILLS // 2, "the moments lie after the run's end: nothing was tried"
     run_loop(home)
     assert lake_digests(home) == lake_digests(undisturbed)
+    assert embedded_texts(home) == embedded_texts(undisturbed)
     assert mart_rows(home) == mart_rows(undisturbed)
 
 

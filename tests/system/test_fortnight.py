@@ -30,7 +30,7 @@ from canonry.label.progress import label_progress
 from canonry.label.project import find_project
 from canonry.label.studio import LabelStudioError, connect, list_tasks
 from canonry.storage import Zones, open_zones
-from tests.loop_home import lake_digests, mart_rows
+from tests.loop_home import embedded_texts, lake_digests, mart_rows
 from tests.system.fortnight import CALLS, DAYS, DOCUMENTS, ROOT, THUMBS, Home, Servers, live
 
 SCHEME = "groundedness"
@@ -146,6 +146,7 @@ def test_a_backfill_of_the_same_landing_and_journal_gives_the_same_lake_and_mart
     assert found.returncode == 0, found.stderr[-5_000:]
     assert mart_rows(other.folder) == mart_rows(home)
     assert lake_digests(other.folder).items() <= lake_digests(home).items()
+    assert embedded_texts(other.folder) <= embedded_texts(home)
 
 
 def _switch(home: Path, sensor: str, status: InstigatorStatus) -> None:
