@@ -40,7 +40,7 @@ def build(catalog: Catalog) -> dg.Definitions:
         backfill_policy=RANGE,
     )
     def looks(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
-        # With it comes pandas, which no other step needs.
+        # pandas comes with it; runs of other steps begin without.
         from canonry.evaluate.monitors import watch
 
         days = days_of(context)

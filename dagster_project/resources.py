@@ -135,7 +135,7 @@ def dbt_project() -> DbtProject:
 
 
 class Dbt(DbtCliResource):
-    """dbt as a program, without what dagster-dbt does before, which takes as long again."""
+    """dbt as a program, and without what dagster-dbt does before it."""
 
     @cached_property
     def _cli_version(self) -> Version:

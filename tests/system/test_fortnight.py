@@ -152,7 +152,11 @@ def test_a_backfill_of_the_same_landing_and_journal_gives_the_same_lake_and_mart
 def _switch(home: Path, sensor: str, status: InstigatorStatus) -> None:
     """Switch a sensor on or off, as somebody may in the UI; what it is doing just then may end first."""
     with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
-        (state,) = (each for each in instance.all_instigator_state() if each.instigator_name == sensor)
+        until = time.monotonic() + 60
+        while not (found := [each for each in instance.all_instigator_state() if each.instigator_name == sensor]):
+            assert time.monotonic() < until, f"{sensor} has not looked once"
+            time.sleep(0.5)
+        (state,) = found
         instance.update_instigator_state(state.with_status(status))
         # One that was killed in the midst of it never ends.
         until = time.monotonic() + 15
